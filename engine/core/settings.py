@@ -1,0 +1,55 @@
+"""The user's settings: one frozen struct, one file, unknown fields kept out and damage never fatal."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from engine.spec.fields import Level, described
+from engine.spec.files import read_struct, write_struct
+
+log = logging.getLogger(__name__)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person can set for the whole app."""
+
+    theme: Annotated[
+        Literal["system", "light", "dark"],
+        described("Appearance", "Light, dark, or as the system is.", level=Level.ESSENTIAL),
+    ] = "system"
+    concurrent_runs: Annotated[
+        int, described("Runs at once", "Further runs wait in the queue.", unit="runs", ge=1, le=64)
+    ] = 1
+    threads: Annotated[
+        int,
+        described("Processor threads per run", "0 takes every core.", unit="threads", level=Level.ADVANCED, ge=0),
+    ] = 0
+    idle_host_seconds: Annotated[
+        float, described("Model leaves memory after", "Idle time in the playground.", unit="s", ge=5, le=86_400)
+    ] = 300.0
+    warn_file_bytes: Annotated[int, described("Large file warning", "Data files above this.", unit="bytes", ge=1)] = (
+        500_000_000
+    )
+    refuse_file_bytes: Annotated[int, described("Largest data file", "Data files above this.", unit="bytes", ge=1)] = (
+        1_000_000_000
+    )
+
+
+def load(path: Path) -> Settings:
+    """The saved settings; the defaults when there are none or they cannot be read (the damaged file is kept)."""
+    try:
+        return read_struct(path, Settings)
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("settings could not be read and the defaults are used: %s", error)
+        return Settings()
+
+
+def save(path: Path, settings: Settings) -> None:
+    """Check the limits and write. Raises msgspec.ValidationError or OSError."""
+    write_struct(path, msgspec.convert(msgspec.to_builtins(settings), Settings))

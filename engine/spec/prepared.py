@@ -1,0 +1,112 @@
+"""Prepared data: token ids, trained flags and row offsets as flat little-endian arrays beside a JSON header.
+
+    prepared/<hash>/header.json
+    prepared/<hash>/{train,validation}.tokens    int32, all rows one after the other
+    prepared/<hash>/{train,validation}.trained   uint8, 1 where the token is learned from
+    prepared/<hash>/{train,validation}.offsets   int64, rows + 1 of them
+
+Written once by engine/data; the preview, the counts, the planner and the worker read these same bytes.
+"""
+
+from __future__ import annotations
+
+import array
+import sys
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from engine.spec.files import read_struct
+
+Split = Literal["train", "validation"]
+SPLITS: tuple[Split, ...] = ("train", "validation")
+FORMAT = 1
+
+
+class SplitCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of one split after rendering. `dropped` rows had nothing to train on within the context length."""
+
+    rows: int
+    tokens: int
+    trained_tokens: int
+    longest: int
+    truncated: int
+    dropped: int
+
+
+class PreparedHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What was prepared from what. `end_tokens` end a turn; `source_rows` map prepared rows to rows of the dataset."""
+
+    format: int
+    hash: str
+    dataset: str
+    dataset_hash: str
+    tokenizer_hash: str
+    template_hash: str
+    max_length: int
+    vocabulary: int
+    pad_token: int
+    end_tokens: tuple[int, ...]
+    splits: dict[str, SplitCounts]
+    source_rows: dict[str, tuple[int, ...]]
+
+
+class PreparedDamaged(ValueError):
+    """An array is missing, has another size than the header says, or holds impossible values."""
+
+
+class PreparedSplit:
+    """One split, held as flat arrays of the standard library (the worker views them as tensors without copying)."""
+
+    def __init__(self, folder: Path, split: Split, header: PreparedHeader) -> None:
+        counts = header.splits[split]
+        self.header = header
+        self.counts = counts
+        self.tokens = _read_array(folder / f"{split}.tokens", "i", 4, counts.tokens)
+        self.trained = _read_array(folder / f"{split}.trained", "B", 1, counts.tokens)
+        self.offsets = _read_array(folder / f"{split}.offsets", "q", 8, counts.rows + 1)
+        if self.offsets[0] != 0 or self.offsets[-1] != counts.tokens:
+            raise PreparedDamaged(f"{split}.offsets does not span {counts.tokens} tokens")
+
+    def __len__(self) -> int:
+        return self.counts.rows
+
+    def row(self, index: int) -> tuple[array.array[int], array.array[int]]:
+        """Token ids and trained flags of one row, of equal length."""
+        start, end = self.offsets[index], self.offsets[index + 1]
+        return self.tokens[start:end], self.trained[start:end]
+
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [self.offsets[i + 1] - self.offsets[i] for i in range(len(self))]
+
+
+def read_header(folder: Path) -> PreparedHeader:
+    """Raises OSError, or msgspec.ValidationError."""
+    return read_struct(folder / "header.json", PreparedHeader)
+
+
+def read_split(folder: Path, split: Split) -> PreparedSplit:
+    """Read one split whole. Raises OSError, msgspec.ValidationError or PreparedDamaged."""
+    return PreparedSplit(folder, split, read_header(folder))
+
+
+def _read_array(path: Path, code: str, size: int, count: int) -> array.array[int]:
+    data = path.read_bytes()
+    if len(data) != size * count:
+        raise PreparedDamaged(f"{path.name} has {len(data)} bytes where {size * count} belong")
+    values = array.array(code)
+    assert values.itemsize == size
+    values.frombytes(data)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def array_bytes(code: str, values: list[int]) -> bytes:
+    """Flat little-endian bytes of integers: code "i" for int32, "B" for uint8, "q" for int64."""
+    flat = array.array(code, values)
+    if sys.byteorder == "big":
+        flat.byteswap()
+    return flat.tobytes()

@@ -1,0 +1,153 @@
+"""What a run writes about itself: samples, events, its state, and how an error is put to a person.
+
+Knows nothing of who reads them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+Fact = str | int | float | bool
+
+METRICS = (
+    "loss",
+    "validation_loss",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_second",
+    "rows_per_second",
+    "step_seconds",
+    "worker_memory",
+    "worker_cpu",
+    "gpu_memory",
+    "gpu_utilization",
+    "gpu_temperature",
+    "gpu_power",
+    "padding_share",
+    "trained_tokens",
+    "data_wait_share",
+    "progress",
+)
+"""Names of the metrics a ring can carry; the position is the id, so new ones are only ever added at the end.
+
+Units: losses in nats per trained token; rates per second; memory in bytes; shares 0 to 1; temperature in degrees
+Celsius; power in watts; `worker_cpu` in cores.
+"""
+METRIC_IDS = {name: position for position, name in enumerate(METRICS)}
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """One number at one optimizer step."""
+
+    metric: str
+    step: int
+    value: float
+    time: float
+    attempt: int = 0
+
+
+class MetricLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `metrics.jsonl`: all numbers of one step. Non-finite values are the strings nan, inf, -inf."""
+
+    attempt: int
+    step: int
+    time: float
+    values: dict[str, float | str]
+
+    def samples(self) -> list[Sample]:
+        return [Sample(name, self.step, float(value), self.time, self.attempt) for name, value in self.values.items()]
+
+
+class RunState(StrEnum):
+    """Where a run stands (requirement G3). `lost` is a judgement of the engine and never written by a worker."""
+
+    CREATED = "created"
+    INITIALIZING = "initializing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+    @property
+    def active(self) -> bool:
+        """A process is, or should be, at work."""
+        return self in (RunState.INITIALIZING, RunState.RUNNING)
+
+    @property
+    def resumable(self) -> bool:
+        """A new attempt can go on from the last checkpoint."""
+        return self in (RunState.PAUSED, RunState.FAILED, RunState.LOST, RunState.STOPPED)
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person can do about it. `do` names an automatic one (a verb the faces know), with its subject."""
+
+    label: str
+    do: str = ""
+    subject: str = ""
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as people see it (requirement R1): what happened, why, what to do, where to read more."""
+
+    what: str
+    why: str
+    actions: tuple[Action, ...] = ()
+    help: str = "troubleshooting"
+    code: str = "error"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact at a time: one line of `events.jsonl`.
+
+    Kinds: started, loaded, state, checkpoint, acknowledged, validation, resumed, anomaly, recovery, note, error,
+    finished.
+    """
+
+    kind: str
+    time: float
+    attempt: int = 0
+    step: int = 0
+    message: str = ""
+    facts: dict[str, Fact] = {}
+
+
+class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`state.json`: written by the worker alone, replaced atomically at each transition and each checkpoint."""
+
+    state: RunState
+    attempt: int = 0
+    step: int = 0
+    total_steps: int = 0
+    time: float = 0.0
+    exit: int | None = None
+    error: Card | None = None
+
+
+class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`launch.json`: written by the launcher alone. `process_started` tells a reused pid from the right one."""
+
+    attempt: int
+    pid: int
+    process_started: float
+    host: str
+    time: float
+    threads: int
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """`control.json`: what the engine wants; `seq` rises and the worker acknowledges it in an event.
+
+    `seq` restarts with no attempt: a worker ignores what was already acknowledged before it started.
+    """
+
+    seq: int
+    attempt: int
+    pause: bool = False
+    stop: bool = False
+    checkpoint: bool = False
+    learning_rate: float | None = None

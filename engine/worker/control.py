@@ -1,0 +1,77 @@
+"""The engine's wishes, read from control.json between micro-batches: pause, stop, save now, another learning rate."""
+
+from __future__ import annotations
+
+import signal
+import time
+from enum import StrEnum
+from types import FrameType
+
+from engine.spec.folder import RunFolder
+from engine.spec.records import Control
+from engine.worker.reporter import Reporter
+
+LOOK_SECONDS = 0.1
+
+
+class Wish(StrEnum):
+    """What the loop must do at the next boundary."""
+
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class ControlFile:
+    """Looks at control.json at most ten times a second and acknowledges each new `seq` in an event, once.
+
+    Wishes of an earlier attempt are past: a resumed run must not pause again at once.
+    """
+
+    def __init__(self, folder: RunFolder, reporter: Reporter, attempt: int) -> None:
+        self._folder = folder
+        self._reporter = reporter
+        self._attempt = attempt
+        self._seen = 0
+        self._next_look = 0.0
+        self._terminated = False
+        self.wish: Wish | None = None
+        self.checkpoint_now = False
+        self.learning_rate: float | None = None
+
+    def listen_to_signals(self) -> None:
+        """Take a polite request to end (SIGTERM, Ctrl-Break) as a pause: state is saved, nothing is lost."""
+        for name in ("SIGTERM", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._terminate)
+
+    def _terminate(self, _number: int, _frame: FrameType | None) -> None:
+        self._terminated = True
+
+    def look(self) -> Wish | None:
+        """The pending wish, if any."""
+        if self._terminated and self.wish is None:
+            self.wish = Wish.PAUSE
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_SECONDS
+            control = self._folder.control()
+            if control and control.attempt == self._attempt and control.seq > self._seen:
+                self._take(control)
+        return self.wish
+
+    def _take(self, control: Control) -> None:
+        self._seen = control.seq
+        if control.stop:
+            self.wish = Wish.STOP
+        elif control.pause:
+            self.wish = Wish.PAUSE
+        self.checkpoint_now = self.checkpoint_now or control.checkpoint
+        self.learning_rate = control.learning_rate if control.learning_rate is not None else self.learning_rate
+        self._reporter.event("acknowledged", facts_text(control), seq=control.seq)
+
+
+def facts_text(control: Control) -> str:
+    """The wishes of one control record in words."""
+    words = [name for name in ("pause", "stop", "checkpoint") if getattr(control, name)]
+    if control.learning_rate is not None:
+        words.append(f"learning rate {control.learning_rate:g}")
+    return ", ".join(words) or "no change"

@@ -1,0 +1,192 @@
+"""The base model in memory, and the method applied to it: one function per method family."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.spec.exits import Exit
+from engine.spec.methods import Full, Lora, Method, Qlora
+from engine.spec.runspec import AdapterRef, ModelRef
+from engine.worker.fault import Fault
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def device() -> torch.device:
+    """The fastest device torch can use here."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", 0)
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def load_base(model: ModelRef, precision: str, *, quantize: Qlora | None = None) -> nn.Module:
+    """The base model from its local folder: safetensors only, no remote code, no network. Raises Fault."""
+    from transformers import AutoModelForCausalLM
+
+    _check_folder(Path(model.path))
+    extra = {"quantization_config": _four_bit(quantize, DTYPES[precision])} if quantize else {}
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(
+            model.path,
+            dtype=DTYPES[precision],
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            attn_implementation="sdpa",
+            **extra,
+        )
+    except (ValueError, KeyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise Fault(
+            Exit.BAD_MODEL,
+            f"The model {model.name} could not be loaded.",
+            str(error).splitlines()[0][:300],
+            "Check that the folder holds a complete model that transformers knows.",
+            "Choose another model.",
+        ) from error
+    loaded.config.use_cache = False
+    return loaded if quantize else nn.Module.to(loaded, device())
+
+
+def _check_folder(path: Path) -> None:
+    if not (path / "config.json").exists() or not any(path.glob("*.safetensors")):
+        raise Fault(
+            Exit.MISSING_FILES,
+            "The base model is not where it was.",
+            f"{path} has no config.json with safetensors weights.",
+            "Put the folder back.",
+            "Or start a new run with another model.",
+        )
+
+
+def _four_bit(method: Qlora, dtype: torch.dtype) -> object:
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=method.quantization,
+        bnb_4bit_use_double_quant=method.double_quantization,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def load_for_training(model: ModelRef, method: Method, precision: str, seed: int) -> nn.Module:
+    """The model with its trainable parameters, in training mode, deterministic in `seed`."""
+    match method:
+        case Full():
+            # Weights are trained in fp32 whatever the precision of the sums: pure bf16 steps of 1e-4 move nothing.
+            whole = load_base(model, "fp32")
+            whole.requires_grad_(True)
+            return whole.train()
+        case Lora():
+            return _with_adapter(load_base(model, precision), method, seed)
+        case Qlora():
+            return _with_adapter(load_base(model, precision, quantize=method), method, seed)
+
+
+def _with_adapter(base: nn.Module, method: Lora | Qlora, seed: int) -> nn.Module:
+    from peft import LoraConfig, get_peft_model
+
+    targets = "all-linear" if method.targets == ("all-linear",) else sorted(method.targets)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=method.rank,
+        lora_alpha=method.alpha,
+        lora_dropout=method.dropout,
+        target_modules=targets,
+    )
+    torch.manual_seed(seed)  # the adapter's first values come from here
+    try:
+        return get_peft_model(base, config).train()
+    except ValueError as error:
+        raise Fault(
+            Exit.BAD_SPEC,
+            "The adapter does not fit this model.",
+            str(error).splitlines()[0][:300],
+            "Set the target modules back to all-linear.",
+        ) from error
+
+
+def computing(precision: str, on: torch.device) -> AbstractContextManager[object]:
+    """Sums in bf16 or fp16 where asked for; adapters and trained weights themselves stay fp32."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(on.type, dtype=DTYPES[precision])
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and back; without the 4-bit trap.
+
+    In evaluation mode bitsandbytes' CPU path repacks a 4-bit weight in place, and from then on the gradient through it
+    is silently cut. Its layers are therefore left in training mode, which changes nothing else about them.
+    """
+    model.eval()
+    _keep_four_bit_layers(model)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train()
+
+
+def _keep_four_bit_layers(model: nn.Module) -> None:
+    for module in model.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.training = True
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that training changes, by name, in the model's order."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def with_adapters(base: nn.Module, adapters: tuple[AdapterRef, ...]) -> nn.Module:
+    """The base with every adapter attached under its name, ready to be switched between (none is trainable)."""
+    model = base
+    for adapter in adapters:
+        model = attach(model, adapter)
+    return model.eval()
+
+
+def attach(model: nn.Module, adapter: AdapterRef) -> nn.Module:
+    """Put one more adapter on a base or on a model that already has some. Raises Fault when it does not fit."""
+    from peft import PeftModel
+
+    try:
+        if isinstance(model, PeftModel):
+            model.load_adapter(adapter.path, adapter_name=adapter.name)
+            return model.eval()
+        return PeftModel.from_pretrained(model, adapter.path, adapter_name=adapter.name).eval()
+    except (ValueError, RuntimeError, OSError) as error:
+        logging.getLogger(__name__).warning("adapter %s: %s", adapter.name, error)
+        raise Fault(
+            Exit.MISSING_FILES,
+            f"The adapter {adapter.name} could not be loaded.",
+            str(error).splitlines()[0][:300],
+            "Check that the version's folder is complete, or choose another version.",
+        ) from error
+
+
+@contextmanager
+def using(model: nn.Module, adapter: str | None) -> Iterator[nn.Module]:
+    """The model answering as one of its adapters, or as the bare base. Nothing is loaded or copied."""
+    from peft import PeftModel
+
+    if not isinstance(model, PeftModel):
+        yield model
+    elif adapter is None:
+        with model.disable_adapter():
+            yield model
+    else:
+        model.set_adapter(adapter)
+        yield model
