@@ -1,0 +1,1 @@
+"""Runs: launching workers, following them, telling them things, and the queue. Knows no ML library."""

@@ -142,7 +142,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Control(msgspec.Struct, frozen=True, kw_only=True):
     """`control.json`: what the engine wants; `seq` rises and the worker acknowledges it in an event.
 
-    `seq` restarts with no attempt: a worker ignores what was already acknowledged before it started.
+    Wishes belong to an attempt: a later one ignores them. `resume` asks for a new attempt, and so waits in the queue.
     """
 
     seq: int
@@ -150,4 +150,5 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     pause: bool = False
     stop: bool = False
     checkpoint: bool = False
+    resume: bool = False
     learning_rate: float | None = None

@@ -58,7 +58,11 @@ class Objective(nn.Module):
         self.model = model
         self._positions: torch.Tensor | None = None
         head = model.get_output_embeddings()  # type: ignore[operator]
-        head.register_forward_pre_hook(self._keep_labelled)
+        self._hook = head.register_forward_pre_hook(self._keep_labelled)
+
+    def detach(self) -> None:
+        """Leave the model as it was found."""
+        self._hook.remove()
 
     def _keep_labelled(self, _module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         if self._positions is None:

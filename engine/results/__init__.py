@@ -1,0 +1,1 @@
+"""Versions, evaluation and the statistics behind every "better". Works on files that runs left; no ML library."""

@@ -1,0 +1,102 @@
+"""The index of runs in the Home's database: views of runs by folder stamp, so that ten thousand folders open quickly.
+
+Everything here can be made again from the run folders.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from engine.core.errors import unexpected
+from engine.core.store import Migration, Store
+from engine.runs.summary import read_view
+from engine.runs.views import RunView
+from engine.spec.folder import RunFolder
+from engine.spec.records import Action, Card, RunState
+from engine.spec.runspec import SpecInvalid, SpecTooNew
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = (
+    Migration(
+        "runs-1",
+        "CREATE TABLE runs "
+        "(id VARCHAR PRIMARY KEY, stamp BIGINT, state VARCHAR, kind VARCHAR, created DOUBLE, view BLOB)",
+    ),
+)
+STAMPED = ("spec.json", "launch.json", "state.json", "control.json")
+
+
+def stamp(folder: Path) -> int:
+    """Changes whenever one of the run's small files is replaced."""
+    newest = 0
+    for name in STAMPED:
+        try:
+            newest = max(newest, (folder / name).stat().st_mtime_ns)
+        except FileNotFoundError:
+            continue
+    return newest
+
+
+async def load(store: Store, runs: Path) -> tuple[dict[str, RunView], dict[str, RunState]]:
+    """All runs of the Home, and the state in which the index last knew each.
+
+    A view comes from the index where its stamp still holds, else it is read off the folder.
+    """
+    rows = await store.rows("SELECT id, stamp, view, state FROM runs")
+    known = {str(row[0]): (row[1], row[2]) for row in rows}
+    states = {str(row[0]): RunState(str(row[3])) for row in rows}
+    views: dict[str, RunView] = {}
+    for path in sorted(runs.iterdir()):
+        if not (path / "spec.json").exists():
+            continue
+        found = known.pop(path.name, None)
+        if found and found[0] == stamp(path) and isinstance(found[1], bytes):
+            views[path.name] = msgspec.json.decode(found[1], type=RunView)
+        else:
+            views[path.name] = view_of(RunFolder(path))
+    for gone in known:
+        await store.execute("DELETE FROM runs WHERE id = ?", [gone])
+    return views, states
+
+
+async def save(store: Store, folder: Path, view: RunView) -> None:
+    """Index a view under its folder's stamp. A run at work is not trusted to the index: its stamp is 0."""
+    mark = 0 if view.state.active or view.state is RunState.CREATED else stamp(folder)
+    await store.execute(
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+        [view.id, mark, view.state.value, view.kind, view.created, msgspec.json.encode(view)],
+    )
+
+
+def view_of(folder: RunFolder) -> RunView:
+    """The run's view; one whose spec cannot be read is shown as failed, with the reason."""
+    try:
+        return read_view(folder)
+    except SpecTooNew as error:
+        why = f"Its spec has {error}."
+        card = Card(
+            what="This run was made by a newer version of PEFT Studio.",
+            why=why,
+            actions=(Action(label="Update PEFT Studio."),),
+            code="spec-too-new",
+        )
+    except (SpecInvalid, OSError) as error:
+        log.warning("run %s cannot be read: %s", folder.id, error)
+        card = unexpected(error) if isinstance(error, OSError) else _unreadable(error)
+    made = folder.path.stat().st_mtime
+    return RunView(
+        id=folder.id, kind="train", name=folder.id, state=RunState.FAILED, created=made, updated=made, error=card
+    )
+
+
+def _unreadable(error: SpecInvalid) -> Card:
+    return Card(
+        what="This run's settings cannot be read.",
+        why=f"spec.json: {error}",
+        actions=(Action(label="Plan the run again."), Action(label="Delete this run.", do="delete")),
+        code="spec-invalid",
+    )

@@ -1,0 +1,128 @@
+"""Starting a worker: a new process session, so that it outlives whoever started it, with the run folder as its place.
+
+The same words on every machine: `<python> -P -m engine.worker <run_dir>`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import engine
+from engine.core.errors import LibraryError, StudioError, from_os
+from engine.runs.process import started_at
+from engine.spec import ring
+from engine.spec.files import write_struct
+from engine.spec.folder import RunFolder
+from engine.spec.records import Action, LaunchRecord
+from engine.spec.runspec import RunSpec, validated
+
+NEEDED = ("torch", "transformers", "peft", "safetensors")
+FIRST_EVENT_SECONDS = 60.0
+
+
+def interpreter() -> str:
+    """The Python that runs workers: this one, when it has the training libraries. Raises LibraryError."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LibraryError(
+            "The training libraries are not installed.",
+            f"Training needs {', '.join(missing)}; everything else works without.",
+            Action(label="Run `python3 build/run.py` once while online."),
+            "Or `pip install 'peft-studio[train]'` into this environment.",
+            help="install",
+        )
+    return sys.executable
+
+
+def create(runs: Path, spec: RunSpec) -> RunFolder:
+    """Make a run's folder with its spec and an empty ring; it is `created` and waits. Raises StudioError."""
+    folder = RunFolder(runs / spec.id)
+    try:
+        folder.path.mkdir(parents=True)
+        ring.create(folder.ring_file)
+        write_struct(folder.spec_file, validated(spec))  # last: a folder without a spec is no run
+    except OSError as error:
+        raise from_os(error, "making the run's folder") from error
+    return folder
+
+
+def launch(folder: RunFolder) -> tuple[subprocess.Popen[bytes], LaunchRecord]:
+    """Start the run's next attempt. Raises StudioError.
+
+    `launch.json` is written before the process starts, for the attempt's number, and again with the process in it.
+    """
+    spec = folder.spec()
+    python = interpreter()
+    previous = folder.launch()
+    record = LaunchRecord(
+        attempt=previous.attempt + 1 if previous else 0,
+        pid=0,
+        process_started=0.0,
+        host=os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""),
+        time=time.time(),
+        threads=spec.threads,
+    )
+    try:
+        write_struct(folder.launch_file, record)
+        process = _start(python, folder, spec.threads)
+        record = _with_process(record, process.pid)
+        write_struct(folder.launch_file, record)
+    except OSError as error:
+        raise from_os(error, "starting the worker") from error
+    return process, record
+
+
+def _with_process(record: LaunchRecord, pid: int) -> LaunchRecord:
+    return LaunchRecord(
+        attempt=record.attempt,
+        pid=pid,
+        process_started=started_at(pid),
+        host=record.host,
+        time=record.time,
+        threads=record.threads,
+    )
+
+
+def _start(python: str, folder: RunFolder, threads: int) -> subprocess.Popen[bytes]:
+    words = [python, "-P", "-m", "engine.worker", str(folder.path)]
+    with folder.log_file.open("ab") as log:
+        if sys.platform == "win32":
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+            return subprocess.Popen(
+                words, cwd=folder.path, env=_environment(threads), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                creationflags=flags,
+            )  # fmt: skip
+        return subprocess.Popen(
+            words, cwd=folder.path, env=_environment(threads), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """The worker's environment: threads pinned before any library counts cores, no network, our engine importable."""
+    here = str(Path(engine.__file__).parents[1])
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "PYTHONPATH": here,
+    }
+
+
+def starting_problem(folder: RunFolder, record: LaunchRecord) -> StudioError | None:
+    """The error of a worker that gave no sign of life within 60 s of its launch."""
+    if time.time() - record.time < FIRST_EVENT_SECONDS or folder.state().attempt == record.attempt:
+        return None
+    return StudioError(
+        "The worker did not start.",
+        f"It said nothing within {FIRST_EVENT_SECONDS:.0f} seconds.",
+        "Open the run's log.",
+        Action(label="Try again.", do="resume"),
+    )

@@ -1,0 +1,259 @@
+"""All runs of a Home: the list, the queue, and the doors to follow one and to tell it something."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from engine.core.errors import RunError, StudioError, unexpected
+from engine.core.store import Store
+from engine.core.topics import Topic
+from engine.runs import index
+from engine.runs.control import tell, wants_attempt
+from engine.runs.follow import LiveRun
+from engine.runs.launch import create, interpreter, launch
+from engine.runs.views import RunView
+from engine.spec.folder import RunFolder
+from engine.spec.records import Action, Card, RunState
+from engine.spec.runspec import RunSpec
+
+log = logging.getLogger(__name__)
+BUSY_SECONDS = 0.1
+IDLE_SECONDS = 1.0
+LIST_EVERY = 5
+"""Busy ticks between two looks at runs nobody watches."""
+Ended = Callable[[RunView], Awaitable[None]]
+
+
+class Runs:
+    """The runs of one Home. `serve` is the heart: it follows, judges, and launches what waits."""
+
+    def __init__(self, folder: Path, store: Store, limit: Callable[[], int]) -> None:
+        self._folder = folder
+        self._store = store
+        self._limit = limit
+        self._views: dict[str, RunView] = {}
+        self._live: dict[str, LiveRun] = {}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._unlaunched: dict[str, Card] = {}
+        self._announced: dict[str, RunState] = {}
+        self._wake = anyio.Event()
+        self.list: Topic[tuple[RunView, ...]] = Topic(())
+        self.on_end: list[Ended] = []
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Read all runs, from the index where it can be trusted."""
+        self._views, self._announced = await index.load(self._store, self._folder)
+        self._publish()
+
+    def find(self, words: str) -> RunView:
+        """A run by id, by the start of its id, by name (the newest so called), or `last`. Raises RunError."""
+        runs = self.list.value
+        if words == "last" and runs:
+            return next((run for run in runs if run.kind == "train"), runs[0])
+        exact = [run for run in runs if words in (run.id, run.name)]
+        starting = [run for run in runs if run.id.startswith(words)] if words else []
+        if found := exact or (starting if len(starting) == 1 else []):
+            return found[0]
+        names = ", ".join(run.id for run in runs[:5]) or "none yet"
+        raise RunError(
+            f"There is no run “{words}”.",
+            f"The newest runs are: {names}.",
+            "Look at `peft-studio runs`.",
+            "Use `last` for the newest one.",
+        )
+
+    def folder(self, run_id: str) -> RunFolder:
+        """The folder of a run. Raises RunError when there is none."""
+        if run_id not in self._views:
+            self.find(run_id)
+        return RunFolder(self._folder / run_id)
+
+    def live(self, run_id: str) -> LiveRun:
+        """Follow a run. The same follower serves every watcher; it is polled while the run is at work."""
+        if run_id not in self._live:
+            self._live[run_id] = LiveRun(self.folder(run_id))
+            self._stir()
+        return self._live[run_id]
+
+    @property
+    def busy(self) -> bool:
+        """Something is at work or waits its turn."""
+        return any(view.state.active or self._waits(view) for view in self._views.values() if view.kind != "host")
+
+    # -- doing -------------------------------------------------------------------------------------------------------
+
+    def add(self, spec: RunSpec) -> str:
+        """Put a run in the queue and return its id. Raises StudioError; without the libraries nothing is queued."""
+        interpreter()
+        folder = create(self._folder, spec)
+        self._look(folder.id)
+        self._stir()
+        return folder.id
+
+    def pause(self, run_id: str) -> None:
+        """Ask a run to save its state and leave memory. Raises RunError when it is not at work."""
+        self._demand(run_id, "paused", RunState.INITIALIZING, RunState.RUNNING, RunState.CREATED)
+        self._tell(run_id, pause=True)
+
+    def stop(self, run_id: str) -> None:
+        """Ask a run to end and keep what it has learned. A waiting one just leaves the queue."""
+        self._demand(run_id, "stopped", RunState.INITIALIZING, RunState.RUNNING, RunState.CREATED)
+        self._tell(run_id, stop=True)
+
+    def checkpoint_now(self, run_id: str) -> None:
+        """Ask a run to save its state after the current step."""
+        self._demand(run_id, "saved", RunState.INITIALIZING, RunState.RUNNING)
+        self._tell(run_id, checkpoint=True)
+
+    def set_learning_rate(self, run_id: str, rate: float) -> None:
+        """Give a running run another peak learning rate from its next step on."""
+        if not 0 < rate < 1:
+            raise RunError("The learning rate was not changed.", f"{rate:g} is not between 0 and 1.", "Try 0.0001.")
+        self._demand(run_id, "changed", RunState.INITIALIZING, RunState.RUNNING)
+        self._tell(run_id, learning_rate=rate)
+
+    def resume(self, run_id: str) -> None:
+        """Queue the run's next attempt; it goes on from the last checkpoint."""
+        interpreter()
+        view = self._look(run_id)
+        self._unlaunched.pop(run_id, None)
+        if not view.state.resumable:
+            raise RunError(
+                "This run cannot be resumed.",
+                f"It is {view.state.value}; only paused, stopped, failed and lost runs can go on.",
+                "Start a new run with the same settings.",
+            )
+        if self.folder(run_id).launch() is None:  # it was taken out of the queue before it began
+            self.folder(run_id).control_file.unlink(missing_ok=True)
+            self._look(run_id)
+            self._stir()
+        else:
+            self._tell(run_id, resume=True)
+
+    def _demand(self, run_id: str, done: str, *states: RunState) -> None:
+        state = self._look(run_id).state
+        if state not in states:
+            actions = [Action(label="Resume it.", do="resume")] if state.resumable else []
+            raise RunError(
+                f"This run cannot be {done} now.", f"It is {state.value}.", *actions, "Look at `peft-studio runs`."
+            )
+
+    def _tell(
+        self,
+        run_id: str,
+        *,
+        pause: bool = False,
+        stop: bool = False,
+        checkpoint: bool = False,
+        resume: bool = False,
+        learning_rate: float | None = None,
+    ) -> None:
+        folder = self.folder(run_id)
+        tell(folder, pause=pause, stop=stop, checkpoint=checkpoint, resume=resume, learning_rate=learning_rate)
+        self._look(run_id)
+        self._stir()
+
+    # -- the heart ---------------------------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Follow what is at work and launch what waits, until cancelled. Sleeps while there is nothing to do."""
+        tick = 0
+        while True:
+            tick += 1
+            for live in list(self._live.values()):
+                if live.view.value.state.active or live.view.value.state is RunState.CREATED or tick % LIST_EVERY == 0:
+                    live.poll()
+            if tick % LIST_EVERY == 1 or self._stirred:
+                await self._look_at_unfinished()
+                await self._fill_slots()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        active = any(view.state.active for view in self._views.values())
+        with anyio.move_on_after(BUSY_SECONDS if active else IDLE_SECONDS):
+            await self._wake.wait()
+        self._stirred = self._wake.is_set()
+        if self._stirred:
+            self._wake = anyio.Event()
+
+    _stirred = True
+
+    def _stir(self) -> None:
+        self._wake.set()
+
+    async def _look_at_unfinished(self) -> None:
+        for process in self._children.values():
+            process.poll()  # reaps it, so that it is seen to be gone
+        for view in list(self._views.values()):
+            if view.state.active or view.state is RunState.CREATED:
+                self._look(view.id)
+        for view in list(self._views.values()):
+            if self._announced.get(view.id) is not view.state:
+                self._announced[view.id] = view.state
+                await self._moved(view)
+
+    async def _moved(self, view: RunView) -> None:
+        await index.save(self._store, self._folder / view.id, view)
+        if view.state.active or view.state is RunState.CREATED:
+            return
+        self._children.pop(view.id, None)
+        if live := self._live.get(view.id):
+            live.poll()
+        for hear in self.on_end:
+            try:
+                await hear(view)
+            except Exception:
+                log.exception("after the end of run %s", view.id)
+
+    async def _fill_slots(self) -> None:
+        for view in self._waiting():
+            working = [each for each in self._views.values() if each.state.active and each.kind != "host"]
+            if view.kind == "host" or len(working) < self._limit():
+                await self._launch(view.id)
+        self._publish()
+
+    async def _launch(self, run_id: str) -> None:
+        try:
+            process, _record = await anyio.to_thread.run_sync(launch, RunFolder(self._folder / run_id))
+            self._children[run_id] = process
+        except (StudioError, OSError, ValueError) as error:
+            log.exception("run %s could not be launched", run_id)
+            self._unlaunched[run_id] = unexpected(error)
+        self._look(run_id)
+
+    def _waits(self, view: RunView) -> bool:
+        return view.state is RunState.CREATED and view.id not in self._unlaunched
+
+    def _waiting(self) -> list[RunView]:
+        """Runs to launch, in order: evaluations and hosts first (somebody waits for them), then as they were made."""
+        waiting = [
+            view
+            for view in self._views.values()
+            if self._waits(view) and wants_attempt(RunFolder(self._folder / view.id))
+        ]
+        return sorted(waiting, key=lambda view: (view.kind == "train", view.created))
+
+    def _look(self, run_id: str) -> RunView:
+        """Read a run's folder and publish what changed."""
+        view = index.view_of(self.folder(run_id) if run_id in self._views else RunFolder(self._folder / run_id))
+        if card := self._unlaunched.get(run_id):
+            view = msgspec.structs.replace(view, state=RunState.FAILED, error=card)
+        self._views[run_id] = view
+        self._publish()
+        return view
+
+    def _publish(self) -> None:
+        places = {view.id: place for place, view in enumerate(self._waiting(), start=1)}
+        for view in self._views.values():
+            if view.queue_position != places.get(view.id):
+                self._views[view.id] = msgspec.structs.replace(view, queue_position=places.get(view.id))
+        self.list.set(tuple(sorted(self._views.values(), key=lambda view: -view.created)))
