@@ -88,7 +88,7 @@ def _blank_header(
         max_length=max_length,
         vocabulary=tokenizer.vocabulary,
         pad_token=tokenizer.pad,
-        end_tokens=_end_tokens(tokenizer, template),
+        end_tokens=end_tokens(tokenizer, template),
         splits={},
         source_rows={},
     )
@@ -102,7 +102,7 @@ def _file_hash(file: Path, folder: Path) -> str:
         raise damaged(folder, "its rows are missing") from error
 
 
-def _end_tokens(tokenizer: ModelTokenizer, template: ChatTemplate | None) -> tuple[int, ...]:
+def end_tokens(tokenizer: ModelTokenizer, template: ChatTemplate | None) -> tuple[int, ...]:
     """What ends a turn, first the token that training writes there."""
     ends = [tokenizer.added[template.end]] if template else []
     if tokenizer.end_of_text is not None:

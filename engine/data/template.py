@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 DEFAULT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'system' %}{{ message['content'] + '\\n\\n' }}"
-    "{% elif message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\\n' }}"
-    "{% else %}{{ 'Assistant: ' + message['content'] + eos_token + '\\n' }}{% endif %}"
+    "{% elif message['role'] == 'user' %}{{ 'User:\\n' + message['content'] + '\\n\\n' }}"
+    "{% else %}{{ 'Assistant:\\n' + message['content'] + eos_token + '\\n\\n' }}{% endif %}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:\\n' }}{% endif %}"
 )
-"""For a model that has no chat template: `User: …`, a new line, `Assistant: …` and the token that ends a text."""
+"""For a model that has no chat template: `User:` and `Assistant:`, each on a line above its words, and the end token."""
 FROZEN_DATE = datetime.datetime(2024, 7, 26)
 """What a template gets that asks for today: the same text tomorrow, and the date that Llama 3 falls back to."""
 TIME_LIMIT = 5.0
@@ -95,14 +95,18 @@ class ChatTemplate:
             raise _unusable("No special token ends an answer, so the model would not learn to stop.")
         return end
 
-    def render(self, messages: Sequence[Message]) -> str:
-        """The whole text. Raises Refused with the template's own words."""
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
+        """The whole text, up to where an answer would begin if asked so. Raises Refused with the template's words."""
         import jinja2
 
         turns = [{"role": each.role, "content": each.content} for each in messages]
         try:
             return self._template.render(
-                messages=turns, tools=None, documents=None, add_generation_prompt=False, **self._specials
+                messages=turns,
+                tools=None,
+                documents=None,
+                add_generation_prompt=add_generation_prompt,
+                **self._specials,
             )
         except (jinja2.TemplateError, TypeError, ValueError, KeyError, IndexError, RecursionError) as error:
             raise Refused(f"The chat template refuses it: {error}") from error

@@ -98,6 +98,11 @@ class ModelTokenizer:
                 "Choose another model.",
             )
 
+    @property
+    def own(self) -> Tokenizer:
+        """The tokenizer itself, for decoding a stream of ids."""
+        return self._tokenizer
+
     def token_id(self, name: str) -> int | None:
         """The id of a special token by its name (eos_token, …); None when the model has none."""
         text = self.config.specials().get(name)

@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from engine.core.errors import DataError
+from engine.core.errors import DataError, StudioError
+from engine.data.library import rows_in
 from engine.results.scores import exact_match, token_f1
 from engine.results.statistics import (
     Paired,
@@ -70,8 +71,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[Example, ...]
 
 
-def evaluate(results: Path, run: str, version: str, tuned: str) -> Evaluation:
-    """Score the answers of one evaluation run. Heavy (numpy): call it in a spawned process. Raises DataError."""
+def evaluate(results: Path, run: str, version: str, tuned: str, dataset: Path) -> Evaluation:
+    """Score the answers of one evaluation run; `dataset` is the folder whose rows were asked.
+
+    Heavy (numpy): call it in a spawned process. Raises DataError.
+    """
     pairs = _pairs(LineReader(results, Answer).read(), tuned)
     if not pairs:
         raise DataError(
@@ -79,7 +83,8 @@ def evaluate(results: Path, run: str, version: str, tuned: str) -> Evaluation:
             "The evaluation has no row that both models answered.",
             "Let the evaluation run to its end, or start it again.",
         )
-    examples = tuple(_example(base, after) for base, after in pairs)
+    asked = questions_of(dataset)
+    examples = tuple(_example(base, after, asked.get(base.row, base.prompt)) for base, after in pairs)
     match = _match(examples)
     f1 = _mean_of([each.tuned_f1 - each.base_f1 for each in examples])
     loss = _mean_of([after.nll / after.trained_tokens - base.nll / base.trained_tokens for base, after in pairs])
@@ -109,10 +114,20 @@ def _pairs(answers: Sequence[Answer], tuned: str) -> list[tuple[Answer, Answer]]
     return [(said[BASE][row], said[tuned][row]) for row in sorted(said[BASE].keys() & said[tuned].keys())]
 
 
-def _example(base: Answer, tuned: Answer) -> Example:
+def questions_of(dataset: Path) -> dict[int, str]:
+    """The last thing the user said in each held-out row, by the row's number; empty when the dataset is gone."""
+    try:
+        rows = list(rows_in(dataset, "validation"))
+    except StudioError:
+        return {}
+    asked = {number: [each.content for each in row.messages if each.role == "user"] for number, row in enumerate(rows)}
+    return {number: words[-1] for number, words in asked.items() if words}
+
+
+def _example(base: Answer, tuned: Answer, question: str) -> Example:
     return Example(
         row=base.row,
-        prompt=base.prompt,
+        prompt=question,
         reference=base.reference,
         base=base.text,
         tuned=tuned.text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -56,20 +56,7 @@ class Runs:
 
     def find(self, words: str) -> RunView:
         """A run by id, by the start of its id, by name (the newest so called), or `last`. Raises RunError."""
-        runs = self.list.value
-        if words == "last" and runs:
-            return next((run for run in runs if run.kind == "train"), runs[0])
-        exact = [run for run in runs if words in (run.id, run.name)]
-        starting = [run for run in runs if run.id.startswith(words)] if words else []
-        if found := exact or (starting if len(starting) == 1 else []):
-            return found[0]
-        names = ", ".join(run.id for run in runs[:5]) or "none yet"
-        raise RunError(
-            f"There is no run “{words}”.",
-            f"The newest runs are: {names}.",
-            "Look at `peft-studio runs`.",
-            "Use `last` for the newest one.",
-        )
+        return find_view(self.list.value, words)
 
     def folder(self, run_id: str) -> RunFolder:
         """The folder of a run. Raises RunError when there is none."""
@@ -257,3 +244,20 @@ class Runs:
             if view.queue_position != places.get(view.id):
                 self._views[view.id] = msgspec.structs.replace(view, queue_position=places.get(view.id))
         self.list.set(tuple(sorted(self._views.values(), key=lambda view: -view.created)))
+
+
+def find_view(runs: Sequence[RunView], words: str) -> RunView:
+    """The run these words mean, of runs that stand newest first. Raises RunError naming the choices."""
+    if words == "last" and runs:
+        return next((run for run in runs if run.kind == "train"), runs[0])
+    exact = [run for run in runs if words in (run.id, run.name)]
+    starting = [run for run in runs if run.id.startswith(words)] if words else []
+    if found := exact or (starting if len(starting) == 1 else []):
+        return found[0]
+    names = ", ".join(run.id for run in runs[:5]) or "none yet"
+    raise RunError(
+        f"There is no run “{words}”.",
+        f"The newest runs are: {names}.",
+        "Look at `peft-studio runs`.",
+        "Use `last` for the newest one.",
+    )

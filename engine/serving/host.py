@@ -17,6 +17,7 @@ import anyio.abc
 import anyio.to_thread
 import msgspec
 from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.streams.memory import MemoryObjectSendStream
 
 from engine.core.errors import RunError, StudioError
 from engine.core.topics import Topic
@@ -60,7 +61,7 @@ class HostSession:
     def __init__(self, model: str, stream: anyio.abc.SocketStream, prompter: Prompter) -> None:
         self._stream = stream
         self._prompter = prompter
-        self._answers: dict[str, anyio.abc.ObjectSendStream[Said]] = {}
+        self._answers: dict[str, MemoryObjectSendStream[Said]] = {}
         self._lock = anyio.Lock()
         self.open = True
         self.info: Topic[HostInfo] = Topic(HostInfo(model=model))

@@ -164,9 +164,9 @@ def attach(model: nn.Module, adapter: AdapterRef) -> nn.Module:
 
     try:
         if isinstance(model, PeftModel):
-            model.load_adapter(adapter.path, adapter_name=adapter.name)
+            model.load_adapter(adapter.path, adapter_name=module_name(adapter.name))
             return model.eval()
-        return PeftModel.from_pretrained(model, adapter.path, adapter_name=adapter.name).eval()
+        return PeftModel.from_pretrained(model, adapter.path, adapter_name=module_name(adapter.name)).eval()
     except (ValueError, RuntimeError, OSError) as error:
         logging.getLogger(__name__).warning("adapter %s: %s", adapter.name, error)
         raise Fault(
@@ -188,5 +188,10 @@ def using(model: nn.Module, adapter: str | None) -> Iterator[nn.Module]:
         with model.disable_adapter():
             yield model
     else:
-        model.set_adapter(adapter)
+        model.set_adapter(module_name(adapter))
         yield model
+
+
+def module_name(name: str) -> str:
+    """An adapter's name as torch accepts it: module names have no dots."""
+    return name.replace(".", "_")

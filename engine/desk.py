@@ -1,0 +1,83 @@
+"""The desk: takes commands from the Home's inbox and answers them, each in its own task: none waits for another.
+
+A command that fails is answered with its card; the desk itself goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+
+from engine import orders
+from engine.core import inbox
+from engine.core.errors import HomeError, RunError, unexpected
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 0.2
+
+
+class Desk:
+    """Serves one Home's inbox for its holder."""
+
+    def __init__(self, engine: Engine, role: str, leave: Callable[[], None]) -> None:
+        self._engine = engine
+        self._role = role
+        self._leave = leave
+        self.at_work = 0
+
+    async def serve(self) -> None:
+        """Take and answer until cancelled."""
+        async with anyio.create_task_group() as group:
+            while True:
+                for request_id, request in inbox.take(self._engine.home.inbox):
+                    self.at_work += 1
+                    group.start_soon(self._answer, request_id, request)
+                await anyio.sleep(LOOK_SECONDS)
+
+    async def _answer(self, request_id: str, request: inbox.Request) -> None:
+        try:
+            value = await self._do(request)
+            reply = inbox.Reply(ok=True, value=msgspec.Raw(msgspec.json.encode(value)))
+        except Exception as error:
+            log.info("command %s failed", request.command, exc_info=error)
+            reply = inbox.Reply(ok=False, error=unexpected(error))
+        finally:
+            self.at_work -= 1
+        inbox.answer(self._engine.home.inbox, request_id, reply)
+
+    async def _do(self, request: inbox.Request) -> object:
+        kind = orders.BY_NAME.get(request.command)
+        if kind is None:
+            raise RunError(
+                f"The open PEFT Studio does not know the command “{request.command}”.",
+                "It is of another version.",
+                "Close it and run the command again.",
+            )
+        engine = self._engine
+        match msgspec.json.decode(request.arguments, type=kind):
+            case orders.Import(path=path, name=name, mapping=mapping):
+                return await engine.import_data(engine.path(path), name, mapping)
+            case orders.MakePlan(order=order):
+                return engine.plan(await engine.draft(order))
+            case orders.Train(order=order):
+                return orders.Started(run=await engine.start(await engine.draft(order)))
+            case orders.Tell(run=run, verb=verb):
+                return orders.Started(run=engine.tell(run, verb))
+            case orders.Evaluate(version=version):
+                return orders.Started(run=await engine.evaluate(engine.versions_folder.find(version).id))
+            case orders.OpenHost(model_path=model_path):
+                return orders.Started(run=engine.host_run(engine.path(model_path)).id)
+            case orders.Leave():
+                return self._give_way()
+
+    def _give_way(self) -> None:
+        if self._role != "keeper":
+            raise HomeError("This Home is open in the app.", "Only a keeper gives way.", "Use the open window or page.")
+        self._leave()

@@ -1,0 +1,429 @@
+"""Engine: opens a Home, starts the task group, owns the parts; the one door for every face.
+
+Plain Python and anyio. It never calls a face: it publishes topics, and the faces' own tasks watch them.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+import msgspec
+
+from engine import orders
+from engine.core import inbox
+from engine.core import settings as settings_file
+from engine.core.errors import HomeHeld, PlanError, StudioError
+from engine.core.home import Home, Lock
+from engine.core.settings import Settings
+from engine.core.store import Store
+from engine.core.topics import Topic
+from engine.data import service as data
+from engine.data.library import list_datasets, load_dataset, read_rows
+from engine.data.nouns import Dataset, Inspection, Limits, Mapping
+from engine.desk import Desk
+from engine.plan.defaults import MethodName
+from engine.plan.edits import METHODS
+from engine.plan.facts import DataFacts
+from engine.plan.hardware import Hardware, detect
+from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
+from engine.plan.planner import Draft, Plan, plan, to_spec
+from engine.plan.profiles import Profile, profile, profile_for, profiles
+from engine.results.evaluation import Evaluation, evaluate
+from engine.results.versions import Version, Versions
+from engine.runs import index, meters
+from engine.runs.meters import Meters
+from engine.runs.runs import Runs
+from engine.runs.views import RunView
+from engine.serving.host import HostSession, connect
+from engine.spec.folder import RunFolder
+from engine.spec.prepared import Split, read_header
+from engine.spec.records import RunState
+from engine.spec.runspec import (
+    FORMAT,
+    AdapterRef,
+    DataRef,
+    EvaluateJob,
+    HostJob,
+    ModelRef,
+    RunSpec,
+    TrainJob,
+)
+
+if TYPE_CHECKING:
+    from engine.data.preview import PreviewRow
+
+log = logging.getLogger(__name__)
+METER_SECONDS = 2.0
+TAKE_OVER_SECONDS = 10.0
+EVALUATED_ROWS = 1_000
+LONGEST_ANSWER = 512
+
+
+class Engine:
+    """One open Home. Use `async with Engine.open(path) as engine`."""
+
+    def __init__(self, home: Home, store: Store, role: str, group: anyio.abc.TaskGroup) -> None:
+        self.home = home
+        self.role = role
+        self.leaving = anyio.Event()
+        self.settings: Topic[Settings] = Topic(settings_file.load(home.settings))
+        self.hardware: Topic[Hardware | None] = Topic(None)
+        self.meters: Topic[Meters] = Topic(meters.read(home.path))
+        self.datasets: Topic[tuple[Dataset, ...]] = Topic(tuple(list_datasets(home.datasets)))
+        self.runs = Runs(home.runs, store, lambda: self.settings.value.concurrent_runs)
+        self.versions_folder = Versions(home.versions)
+        self.versions: Topic[tuple[Version, ...]] = Topic(self.versions_folder.all())
+        self._group = group
+        self._desk = Desk(self, role, self.leaving.set)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path | None = None, role: str = "app") -> AsyncIterator[Engine]:
+        """Hold a Home. A keeper gives way to an app. Raises HomeError, or HomeHeld when an app has it."""
+        home = Home.open(path)
+        lock = await _take(home, role)
+        try:
+            store = await anyio.to_thread.run_sync(Store, home.database, index.MIGRATIONS)
+            try:
+                async with anyio.create_task_group() as group:
+                    engine = cls(home, store, role, group)
+                    await engine._start()
+                    yield engine
+                    group.cancel_scope.cancel()
+            finally:
+                await anyio.to_thread.run_sync(store.close)
+        finally:
+            lock.release()
+
+    async def _start(self) -> None:
+        self.runs.on_end.append(self._after_run)
+        await self.runs.open()
+        self._group.start_soon(self.runs.serve)
+        self._group.start_soon(self._desk.serve)
+        if self.role == "app":
+            self._group.start_soon(self._read_meters)
+        self._group.start_soon(self._find_hardware)
+
+    @property
+    def busy(self) -> bool:
+        """Something goes on that needs a holder: a run, a queue, or a command."""
+        return self.runs.busy or self._desk.at_work > 0
+
+    # -- settings and machine ----------------------------------------------------------------------------------------
+
+    def save_settings(self, settings: Settings) -> None:
+        """Keep and publish the settings. Raises StudioError or msgspec.ValidationError."""
+        settings_file.save(self.home.settings, settings)
+        self.settings.set(settings)
+
+    async def _find_hardware(self) -> None:
+        self.hardware.set(await anyio.to_thread.run_sync(detect, self.home.path))
+
+    async def _read_meters(self) -> None:
+        while True:
+            await anyio.sleep(METER_SECONDS)
+            self.meters.set(meters.read(self.home.path))
+
+    async def _known_hardware(self) -> Hardware:
+        async for hardware in self.hardware.watch():
+            if hardware is not None:
+                return hardware
+        raise AssertionError("a topic's watch does not end")
+
+    # -- data --------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def path(words: str) -> Path:
+        """A path as people write it."""
+        return Path(words).expanduser().absolute()
+
+    def samples(self) -> tuple[Path, ...]:
+        """The datasets that come with the app."""
+        folder = Path(str(files("assets") / "samples"))
+        return tuple(sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".jsonl", ".parquet")))
+
+    async def inspect_data(self, path: Path, mapping: Mapping | None = None) -> Inspection:
+        """What a data file would become. Raises DataError."""
+        return await data.inspect_file(path, Limits.from_settings(self.settings.value), mapping)
+
+    async def import_data(self, path: Path, name: str = "", mapping: Mapping | None = None) -> Dataset:
+        """Import a file and publish the new list. Raises DataError or StorageError."""
+        limits = Limits.from_settings(self.settings.value)
+        dataset = await data.import_file(self.home.datasets, path, name=name, mapping=mapping, limits=limits)
+        self.datasets.set(tuple(list_datasets(self.home.datasets)))
+        return dataset
+
+    async def preview(
+        self,
+        dataset_id: str,
+        model_path: Path,
+        max_length: int,
+        split: Split = "train",
+        start: int = 0,
+        count: int = 10,
+    ) -> tuple[PreviewRow, ...]:
+        """Rows as the model will see them, from the very bytes it is trained on. Raises StudioError."""
+        header = await self._prepare(dataset_id, model_path, max_length)
+        return await data.preview(self.home.prepared / header, model_path, split, start, count)
+
+    async def _prepare(self, dataset_id: str, model_path: Path, max_length: int) -> str:
+        folder = self.home.datasets / load_dataset(self.home.datasets, dataset_id).id
+        return (await data.prepare(folder, model_path, max_length, self.home.prepared)).hash
+
+    # -- planning ----------------------------------------------------------------------------------------------------
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """What a model can be tuned for."""
+        return profiles()
+
+    def models(self) -> FoundModels:
+        """The starter model and every model folder in the Home, and those that cannot be used."""
+        return find_models(self.home.models, starter_path())
+
+    def model(self, words: str) -> BaseModel:
+        """A model by name, or by the path of its folder. Raises ModelError."""
+        for model in self.models().models:
+            if words in (model.name, model.path):
+                return model
+        return read_base_model(starter_path() if words == "starter" else self.path(words))
+
+    async def facts(self, dataset_id: str, model: BaseModel, max_length: int) -> DataFacts:
+        """Count a dataset in the model's own tokens (prepared once, then cached). Raises StudioError."""
+        dataset = load_dataset(self.home.datasets, dataset_id)
+        prepared = await self._prepare(dataset.id, Path(model.path), max_length)
+        return DataFacts.from_header(read_header(self.home.prepared / prepared), dataset.name)
+
+    async def draft(self, order: orders.Order) -> Draft:
+        """The user's words made a draft: dataset and model found, data counted. Raises StudioError."""
+        await self._known_hardware()
+        model = self.model(order.model)
+        dataset = load_dataset(self.home.datasets, order.dataset)
+        kind = order.profile or profile_for(dataset.shape).id
+        length = min(model.context, profile(kind).dials.context)
+        draft = Draft(
+            name=order.name or dataset.name,
+            profile=kind,
+            model=model,
+            data=await self.facts(dataset.id, model, length),
+            method=method_of(order.method),
+            edits=order.edits,
+        )
+        return await self.settled(draft)
+
+    async def settled(self, draft: Draft) -> Draft:
+        """The draft with its data counted at the context length that its own plan asks for. Raises StudioError."""
+        length = self.plan(draft).training.max_length
+        if length == draft.data.prepared_length:
+            return draft
+        facts = await self.facts(draft.data.dataset, draft.model, length)
+        edits = {**draft.edits, "max_length": length}  # or fewer rows could ask for yet another length
+        return msgspec.structs.replace(draft, data=facts, edits=edits)
+
+    def plan(self, draft: Draft) -> Plan:
+        """Everything decided, with reasons. Pure and quick; the hardware is what was found at start."""
+        hardware = self.hardware.value or detect(self.home.path)
+        return plan(draft, hardware)
+
+    async def start(self, draft: Draft) -> str:
+        """Queue a draft as a run and return its id. Data is prepared again first where the plan needs that.
+
+        Raises PlanError when something stands against starting.
+        """
+        draft = await self.settled(draft)
+        planned = self.plan(draft)
+        refuse_unready(planned)
+        spec = to_spec(
+            planned,
+            draft.model.ref,
+            draft.data.ref(str(self.home.prepared / draft.data.prepared)),
+            id=new_id(draft.name),
+            created=time.time(),
+            threads=self._threads(),
+        )
+        return self.runs.add(spec)
+
+    def _threads(self) -> int:
+        hardware = self.hardware.value
+        return self.settings.value.threads or (min(hardware.cores, hardware.threads) if hardware else 1)
+
+    def tell(self, words: str, verb: Literal["pause", "resume", "stop", "save"]) -> str:
+        """Pause, resume, stop or save a run by id or name; returns its id. Raises RunError."""
+        run_id = self.runs.find(words).id
+        {
+            "pause": self.runs.pause,
+            "resume": self.runs.resume,
+            "stop": self.runs.stop,
+            "save": self.runs.checkpoint_now,
+        }[verb](run_id)
+        return run_id
+
+    # -- results -----------------------------------------------------------------------------------------------------
+
+    async def _after_run(self, view: RunView) -> None:
+        """What follows the end of a run: a trained one becomes a version, an evaluation its verdict."""
+        folder = RunFolder(self.home.runs / view.id)
+        if view.kind == "train" and view.state in (RunState.COMPLETED, RunState.STOPPED):
+            await anyio.to_thread.run_sync(self._make_version, folder, view)
+        elif view.kind == "evaluate" and view.state is RunState.COMPLETED:
+            await self._keep_evaluation(folder)
+        self.versions.set(self.versions_folder.all())
+
+    def _make_version(self, folder: RunFolder, view: RunView) -> None:
+        metrics = {"loss": view.loss, "validation_loss": view.validation_loss, "seconds": view.seconds}
+        known = {name: value for name, value in metrics.items() if value is not None}
+        self.versions_folder.add(folder, known, view.step)
+
+    async def _keep_evaluation(self, folder: RunFolder) -> None:
+        job = folder.spec().job
+        assert isinstance(job, EvaluateJob)
+        version = self.versions_folder.find(job.adapters[0].name)
+        from anyio import to_process
+
+        result = await to_process.run_sync(
+            evaluate,
+            folder.results_file,
+            folder.id,
+            version.id,
+            version.id,
+            self.home.datasets / version.dataset_id,
+            cancellable=True,
+        )
+        self.versions_folder.keep_evaluation(version, result)
+
+    async def evaluate(self, version_id: str) -> str:
+        """Queue the evaluation of a version beside its base on the held-out rows; returns the run's id."""
+        version = self.versions_folder.find(version_id)
+        header = read_header(Path(version.prepared))
+        adapter = AdapterRef(name=version.id, path=str(self.versions_folder.adapter(version)), whole=version.whole)
+        job = EvaluateJob(
+            model=ModelRef(path=version.model_path, name=version.model, fingerprint=version.model_fingerprint),
+            data=DataRef(
+                prepared=version.prepared,
+                dataset=version.dataset_id,
+                name=version.dataset,
+                hash=version.dataset_hash,
+            ),
+            adapters=(adapter,),
+            precision="fp32" if version.precision == "fp32" else "bf16",
+            rows=EVALUATED_ROWS,
+            max_new_tokens=min(LONGEST_ANSWER, header.splits["validation"].longest + 8),
+            batch_size=32,
+            seed=0,
+        )
+        return self.runs.add(self._spec(f"evaluate {version.name} {version.number}", job))
+
+    def _spec(self, name: str, job: TrainJob | EvaluateJob | HostJob) -> RunSpec:
+        return RunSpec(
+            format=FORMAT,
+            id=new_id(name),
+            name=name,
+            created=time.time(),
+            threads=self._threads(),
+            priority=0,
+            job=job,
+        )
+
+    def evaluation(self, version_id: str) -> Evaluation | None:
+        """A version's evaluation, once there is one."""
+        return self.versions_folder.evaluation(self.versions_folder.find(version_id))
+
+    # -- playground --------------------------------------------------------------------------------------------------
+
+    def host_run(self, model_path: Path) -> RunFolder:
+        """The run of the host that holds this base model; started when none does."""
+        for view in self.runs.list.value:
+            if view.kind == "host" and (view.state.active or view.state is RunState.CREATED):
+                folder = RunFolder(self.home.runs / view.id)
+                job = folder.spec().job
+                if isinstance(job, HostJob) and Path(job.model.path) == model_path:
+                    return folder
+        model = read_base_model(model_path)
+        job = HostJob(
+            model=model.ref,
+            adapters=(),
+            precision="fp32" if model.parameters < 500_000_000 else "bf16",
+            idle_seconds=self.settings.value.idle_host_seconds,
+        )
+        return RunFolder(self.home.runs / self.runs.add(self._spec(f"host {model.name}", job)))
+
+    async def open_host(self, model_path: Path) -> HostSession:
+        """A session with the host of this base model. Raises StudioError."""
+        from engine.data.prompting import Prompter
+
+        prompter = await anyio.to_thread.run_sync(Prompter, model_path)
+        folder = self.host_run(model_path)
+        session = await connect(folder, folder.spec().name.removeprefix("host "), prompter)
+        self._group.start_soon(session.serve)
+        return session
+
+    async def examples(self, version_id: str, count: int = 3) -> tuple[str, ...]:
+        """Prompts to try: the first held-out questions of the version's dataset."""
+        version = self.versions_folder.find(version_id)
+        return await anyio.to_thread.run_sync(_first_questions, self.home.datasets, version.dataset_id, count)
+
+
+def _first_questions(datasets: Path, dataset_id: str, count: int) -> tuple[str, ...]:
+    questions: list[str] = []
+    try:
+        for row in read_rows(datasets, dataset_id, "validation"):
+            asked = [message.content for message in row.messages if message.role == "user"]
+            if asked:
+                questions.append(asked[0])
+            if len(questions) == count:
+                break
+    except StudioError:
+        return ()
+    return tuple(questions)
+
+
+def new_id(name: str) -> str:
+    """An id that sorts by time and says something: date, time, the name's letters, and two random bytes."""
+    word = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
+    word = "-".join(part for part in word.split("-") if part)[:32] or "run"
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{word}-{secrets.token_hex(2)}"
+
+
+def method_of(words: str) -> MethodName | None:
+    """A method by name; None leaves the choice to the plan. Raises PlanError with the choices."""
+    if not words:
+        return None
+    for name in METHODS:
+        if words.lower() == name:
+            return name
+    raise PlanError(f"There is no method “{words}”.", f"There are: {', '.join(METHODS)}.", "Choose one of them.")
+
+
+def refuse_unready(planned: Plan) -> None:
+    """Raise PlanError naming the first check that stands against starting."""
+    for check in planned.checks:
+        if check.state == "problem":
+            raise PlanError(f"The run cannot start: {check.title}.", check.note, "Change the plan and try again.")
+
+
+async def _take(home: Home, role: str) -> Lock:
+    """The Home's lock; an app asks a keeper to give way and waits for it."""
+    try:
+        return Lock(home, role)
+    except HomeHeld:
+        holder = home.holder()
+        if role != "app" or holder is None or holder.role != "keeper":
+            raise
+    inbox.drop(home.inbox, "leave", orders.Leave())
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    while True:
+        try:
+            return Lock(home, role)
+        except HomeHeld:
+            if time.monotonic() > deadline:
+                raise
+            await anyio.sleep(0.1)

@@ -1,0 +1,129 @@
+"""What can be asked of whoever holds a Home: the words of the command line, as structs, and how they are asked.
+
+Knows the inbox and the holder; the answers are made by engine/desk.py.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import anyio
+import msgspec
+
+from engine.core import inbox
+from engine.core.home import Home
+from engine.data.nouns import Mapping
+
+T = TypeVar("T")
+KEEPER_RETRY_SECONDS = 3.0
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """Import a data file; answers with the Dataset."""
+
+    path: str
+    name: str = ""
+    mapping: Mapping | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A training run in the user's words; engine.plan fills in the rest. `edits` are settings by name."""
+
+    dataset: str
+    model: str = "starter"
+    profile: str = ""
+    method: str = ""
+    name: str = ""
+    edits: dict[str, str | int | float | bool] = {}
+
+
+class MakePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Plan without starting; answers with the Plan."""
+
+    order: Order
+
+
+class Train(msgspec.Struct, frozen=True, kw_only=True):
+    """Plan and queue; answers with Started."""
+
+    order: Order
+
+
+class Tell(msgspec.Struct, frozen=True, kw_only=True):
+    """Pause, resume, stop or save a run; answers with Started naming the run."""
+
+    run: str
+    verb: Literal["pause", "resume", "stop", "save"]
+
+
+class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
+    """Queue the evaluation of a version (or of a run's version); answers with Started."""
+
+    version: str
+
+
+class OpenHost(msgspec.Struct, frozen=True, kw_only=True):
+    """See that a model host runs for this base model folder; answers with Started naming its run."""
+
+    model_path: str
+
+
+class Leave(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask a keeper to give the Home to an app."""
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """The run that will do it."""
+
+    run: str
+
+
+Command = Import | MakePlan | Train | Tell | Evaluate | OpenHost | Leave
+BY_NAME: dict[str, type[Command]] = {
+    each.__name__.lower(): each for each in (Import, MakePlan, Train, Tell, Evaluate, OpenHost, Leave)
+}
+
+
+async def ask(home: Home, command: Command, answer: type[T], *, seconds: float = 600.0) -> T:
+    """Have the holder do something; a keeper is started where nobody holds the Home. Raises StudioError."""
+    request = inbox.drop(home.inbox, type(command).__name__.lower(), command)
+    found: list[msgspec.Raw] = []
+
+    async def wait() -> None:
+        found.append(await inbox.reply_to(home.inbox, request, seconds=seconds))
+        group.cancel_scope.cancel()
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            group.start_soon(_see_to_a_holder, home)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # the waiting one's; the other only looks on
+    return msgspec.json.decode(found[0], type=answer)
+
+
+async def _see_to_a_holder(home: Home) -> None:
+    """Start a keeper whenever nobody holds the Home; one that is just leaving may have missed the request."""
+    started = 0.0
+    while True:
+        if home.holder() is None and time.monotonic() - started > KEEPER_RETRY_SECONDS:
+            start_keeper(home)
+            started = time.monotonic()
+        await anyio.sleep(0.2)
+
+
+def start_keeper(home: Home) -> None:
+    """Start the small process that holds the Home while something must go on and no app runs."""
+    words = [sys.executable, "-P", "-m", "engine.keeper", str(home.path)]
+    with (home.logs / "keeper.txt").open("ab") as log:
+        if sys.platform == "win32":
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, creationflags=flags)
+        else:
+            subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=Path("/"), start_new_session=True
+            )

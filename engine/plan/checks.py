@@ -1,0 +1,173 @@
+"""What is noticed about a plan, and the pre-flight checks before it starts (requirement F11). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from engine.data.nouns import Finding
+from engine.plan.defaults import Value
+from engine.plan.estimate import Estimate
+from engine.plan.facts import DataFacts
+from engine.plan.fitting import size
+from engine.plan.hardware import Hardware
+from engine.plan.models import BaseModel
+from engine.spec.methods import Full, Lora, Method, Qlora
+from engine.spec.runspec import Training
+
+LONG_SECONDS = 24 * 3600
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the list before the start."""
+
+    title: str
+    state: Literal["ok", "warning", "problem"]
+    note: str
+
+
+def switched(values: dict[str, Value]) -> Finding:
+    """4 bits were switched on because memory was short."""
+    return Finding(
+        level="info",
+        what="The model is held in 4 bits (QLoRA).",
+        why=values["quantization"].reason,
+        fix="Choose LoRA by hand if you have more memory than was seen.",
+    )
+
+
+def findings_of(
+    model: BaseModel, data: DataFacts, method: Method, training: Training, result: Estimate, steps: int
+) -> tuple[Finding, ...]:
+    """Everything worth saying, the worst first."""
+    found = [*_memory(result), *_data(model, data, training), *_numbers(model, method, training, data, steps)]
+    order = ("problem", "warning", "info")
+    return tuple(sorted(found, key=lambda each: order.index(each.level)))
+
+
+def _memory(result: Estimate) -> Iterator[Finding]:
+    if not result.fits:
+        yield Finding(
+            level="problem",
+            what=f"It needs about {size(result.memory_peak)}, and {size(result.memory_budget)} can be used.",
+            why="The run would end with “out of memory”.",
+            fix="Choose a smaller model, QLoRA, a smaller micro-batch, a shorter context, or checkpointing.",
+        )
+    elif result.memory_high > result.memory_budget:
+        yield Finding(
+            level="warning",
+            what=f"Memory is tight: up to {size(result.memory_high)} of {size(result.memory_budget)}.",
+            why="The estimate is a range, and its upper end does not fit.",
+            fix="Close other programs. If it runs short, the micro-batch is halved by itself.",
+        )
+
+
+def _data(model: BaseModel, data: DataFacts, training: Training) -> Iterator[Finding]:
+    if data.rows == 0 or data.trained_tokens == 0:
+        yield Finding(
+            level="problem", what="There is nothing to train on.", why="No row is left.", fix="Choose other data."
+        )
+    if data.validation_rows == 0:
+        yield Finding(
+            level="warning",
+            what="No rows are held out.",
+            why="Whether the model got better cannot be measured.",
+            fix="Add more different examples.",
+        )
+    if data.truncated:
+        yield Finding(
+            level="warning",
+            what=f"{data.truncated:,} examples are longer than {data.prepared_length:,} tokens and are cut.",
+            why="The end of their answers is not learned.",
+            fix="Raise the context length."
+            if data.prepared_length < model.context
+            else "Shorten them; the model cannot read more.",
+        )
+    if data.dropped:
+        yield Finding(
+            level="warning",
+            what=f"{data.dropped:,} examples are left out.",
+            why="Nothing of their answers can be learned with this model and context length.",
+            fix="Raise the context length, or look at the list of dropped rows.",
+        )
+    if training.max_length > model.context:
+        yield Finding(
+            level="problem",
+            what=f"The context length of {training.max_length:,} is beyond the model's {model.context:,} tokens.",
+            why="It was never trained on texts that long and would produce nonsense.",
+            fix=f"Choose at most {model.context:,}.",
+        )
+
+
+def _numbers(model: BaseModel, method: Method, training: Training, data: DataFacts, steps: int) -> Iterator[Finding]:
+    if training.warmup_steps >= steps > 0:
+        yield Finding(
+            level="warning",
+            what=f"The warm-up of {training.warmup_steps:,} steps is as long as the run ({steps:,}).",
+            why="The learning rate would never reach its value.",
+            fix=f"Choose at most {max(1, steps // 10):,}.",
+        )
+    if isinstance(method, Lora | Qlora) and method.rank > model.hidden:
+        yield Finding(
+            level="warning",
+            what=f"The rank of {method.rank} is above the model's width of {model.hidden}.",
+            why="More directions than there are cannot be learned.",
+            fix=f"Choose at most {model.hidden // 2}.",
+        )
+    if training.batch_size > data.rows > 0:
+        yield Finding(
+            level="info",
+            what=f"The batch of {training.batch_size} holds all {data.rows} examples.",
+            why="Every round is then a single step.",
+            fix="Choose a smaller batch to take more steps.",
+        )
+    if isinstance(method, Full) and training.learning_rate > 1e-3:
+        yield Finding(
+            level="warning",
+            what=f"A learning rate of {training.learning_rate:g} is high for training all weights.",
+            why="The model may forget what it knew, or training may fall apart.",
+            fix="Choose a tenth of it.",
+        )
+
+
+def checks_of(
+    model: BaseModel, data: DataFacts, hardware: Hardware, training: Training, result: Estimate
+) -> tuple[Check, ...]:
+    """The list before the start, in the order of the journey."""
+    return tuple(_checks(model, data, hardware, training, result))
+
+
+def _checks(
+    model: BaseModel, data: DataFacts, hardware: Hardware, training: Training, result: Estimate
+) -> Iterator[Check]:
+    enough = data.trained_tokens > 0
+    note = f"{data.rows:,} examples, {data.trained_tokens:,} tokens to learn from"
+    yield Check(title="Data is ready", state="ok" if enough else "problem", note=note)
+    held = data.validation_rows
+    yield Check(title="Rows are held out", state="ok" if held else "warning", note=f"{held:,} examples")
+    yield Check(title="Model is here", state="ok", note=f"{model.name}, {size(model.weight_bytes)}")
+    within = training.max_length <= model.context
+    note = f"{training.max_length:,} of the model's {model.context:,} tokens"
+    yield Check(title="Context length", state="ok" if within else "problem", note=note)
+    state = "problem" if not result.fits else "warning" if result.memory_high > result.memory_budget else "ok"
+    note = f"about {size(result.memory_peak)} of {size(result.memory_budget)} on {result.device}"
+    yield Check(title="Memory is enough", state=state, note=note)
+    state = "problem" if result.disk_bytes > hardware.disk_free else "ok"
+    note = f"about {size(result.disk_bytes)} of {size(hardware.disk_free)}"
+    yield Check(title="Disk is enough", state=state, note=note)
+    state = "warning" if result.seconds > LONG_SECONDS else "ok"
+    yield Check(title="Time", state=state, note=f"{minutes(result.seconds_min)} to {minutes(result.seconds_max)}")
+    if hardware.on_battery is not None:
+        note = "on battery: plug it in" if hardware.on_battery else "plugged in"
+        yield Check(title="Power", state="warning" if hardware.on_battery else "ok", note=note)
+
+
+def minutes(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

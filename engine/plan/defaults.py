@@ -1,0 +1,271 @@
+"""A value for every setting of a run, each with its reason in plain words and where it came from.
+
+Starting points come from the profile, the model's size and the data; `fitting` then makes them fit the memory, and what
+the user set is never touched. Pure.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Literal
+
+import msgspec
+
+from engine.plan.facts import DataFacts
+from engine.plan.hardware import Hardware
+from engine.plan.models import BaseModel
+from engine.plan.profiles import Profile
+from engine.spec.records import Fact
+
+Source = Literal["profile", "data", "hardware", "model", "usual", "you"]
+MethodName = Literal["lora", "qlora", "full"]
+
+LEARNING_RATES: tuple[tuple[int, float, float], ...] = (
+    (50_000_000, 2e-3, 5e-4),
+    (500_000_000, 5e-4, 5e-5),
+    (13_000_000_000, 2e-4, 1e-5),
+    (10**15, 1e-4, 5e-6),
+)
+"""Up to so many weights: the rate for adapters, the rate for full fine-tuning."""
+SMALL = 50_000_000
+CPU_TOKENS, GPU_TOKENS = 2_048, 8_192
+"""Most tokens computed at once before memory is looked at: processors gain nothing from more."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting of a plan: what it is, why, and where that came from."""
+
+    name: str
+    value: Fact | tuple[str, ...]
+    reason: str
+    source: Source
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a default may depend on."""
+
+    profile: Profile
+    model: BaseModel
+    data: DataFacts
+    hardware: Hardware
+    method: MethodName
+
+    @property
+    def small(self) -> bool:
+        """A model of the starter's size, which learns fast and needs it."""
+        return self.model.parameters <= SMALL
+
+
+def method_values(given: Situation) -> list[Value]:
+    """Values for the method's own settings."""
+    if given.method == "full":
+        return []
+    dials, title = given.profile.dials, given.profile.title
+    rank = _rank(given)
+    values = [
+        rank,
+        Value(
+            name="alpha",
+            value=max(1, round(int(str(rank.value)) * dials.alpha_ratio)),
+            reason=f"{dials.alpha_ratio:g} times the rank, so that the rank can change and the learning rate stay.",
+            source="profile",
+        ),
+        Value(
+            name="dropout",
+            value=dials.dropout if given.data.rows < 20_000 else 0.0,
+            reason="Helps against rote learning while examples are few."
+            if given.data.rows < 20_000
+            else "With so many examples rote learning is no danger.",
+            source="profile" if given.data.rows < 20_000 else "data",
+        ),
+        Value(
+            name="targets",
+            value=dials.targets,
+            reason=f"{title}: adapting every layer learns most for its memory.",
+            source="profile",
+        ),
+    ]
+    return values + (_quantization() if given.method == "qlora" else [])
+
+
+def _rank(given: Situation) -> Value:
+    wanted = given.profile.dials.rank
+    most = max(4, given.model.hidden // 4)
+    if wanted > most:
+        reason = f"The model is only {given.model.hidden} numbers wide; a higher rank adds nothing."
+        return Value(name="rank", value=most, reason=reason, source="model")
+    if given.data.rows < 100 and wanted > 8:
+        reason = f"With only {given.data.rows} examples a small rank keeps the model from learning them by rote."
+        return Value(name="rank", value=8, reason=reason, source="data")
+    return Value(name="rank", value=wanted, reason=given.profile.why, source="profile")
+
+
+def _quantization() -> list[Value]:
+    return [
+        Value(
+            name="quantization",
+            value="nf4",
+            reason="Loses least at 4 bits: its steps are finest where most weights are.",
+            source="usual",
+        ),
+        Value(name="double_quantization", value=True, reason="Saves about 0.4 bits a weight for free.", source="usual"),
+    ]
+
+
+def training_values(given: Situation) -> list[Value]:
+    """Values for every field of `Training` that does not depend on how many steps there are."""
+    return [
+        _epochs(given),
+        _rate(given),
+        _batch(given),
+        _micro(given),
+        _length(given),
+        *_schedule(given),
+        *_device(given),
+    ]
+
+
+def _epochs(given: Situation) -> Value:
+    rows, scale = given.data.rows, given.profile.dials.epochs_scale
+    if given.small:
+        epochs = max(1, min(20, round(3_000 / max(1, rows) * scale)))
+        reason = f"A small model needs to see {rows:,} examples {epochs} times; about 3,000 looks in all."
+    else:
+        usual = 4 if rows < 200 else 3 if rows < 2_000 else 2 if rows < 20_000 else 1
+        epochs = max(1, round(usual * scale))
+        reason = f"{rows:,} examples: more rounds would teach them by rote, fewer would leave them half learned."
+    return Value(name="epochs", value=epochs, reason=reason, source="data")
+
+
+def _rate(given: Situation) -> Value:
+    adapter, full = next((one, other) for most, one, other in LEARNING_RATES if given.model.parameters <= most)
+    base = full if given.method == "full" else adapter
+    scale = given.profile.dials.learning_rate_scale
+    what = "all weights" if given.method == "full" else "adapters"
+    reason = f"Usual for training {what} of a model of {count(given.model.parameters)} weights"
+    reason += f", times {scale:g} for {given.profile.title.lower()}." if scale != 1 else "."
+    return Value(name="learning_rate", value=float(f"{base * scale:.3g}"), reason=reason, source="model")
+
+
+def _batch(given: Situation) -> Value:
+    rows = given.data.rows
+    size = 4 if rows < 100 else 8 if rows < 200 else 16 if rows < 5_000 else 32
+    reason = f"{rows:,} examples give {ceil(rows / size):,} steps a round: enough to learn in, each steady enough."
+    return Value(name="batch_size", value=size, reason=reason, source="data")
+
+
+def _micro(given: Situation) -> Value:
+    batch = int(str(_batch(given).value))
+    tokens = GPU_TOKENS if given.hardware.gpu else CPU_TOKENS
+    micro = max(1, min(batch, tokens // max(1, given.data.longest)))
+    reason = (
+        "A whole batch at once."
+        if micro == batch
+        else f"The longest example has {given.data.longest:,} tokens; about {tokens:,} at once are quickest here."
+    )
+    return Value(name="micro_batch", value=micro, reason=reason, source="hardware")
+
+
+def _length(given: Situation) -> Value:
+    data = given.data
+    reason = f"The data is prepared to this length; the longest example has {data.longest:,} tokens."
+    if data.truncated:
+        reason = f"The data is prepared to this length; {data.truncated:,} examples were longer and are cut."
+    return Value(name="max_length", value=data.prepared_length, reason=reason, source="data")
+
+
+def _schedule(given: Situation) -> list[Value]:
+    dials, title = given.profile.dials, given.profile.title
+    decay = 0.01 if given.method == "full" else dials.weight_decay
+    usual = "The usual value; there is rarely a reason to change it."
+    falls = {"cosine": "Falls slowly, then fast, then slowly", "linear": "Falls evenly", "constant": "Does not fall"}
+    return [
+        Value(
+            name="schedule",
+            value=dials.schedule,
+            reason=f"{falls[dials.schedule]}: what {title.lower()} does well with.",
+            source="profile",
+        ),
+        Value(
+            name="weight_decay",
+            value=decay,
+            reason="A gentle pull that keeps weights from growing."
+            if decay
+            else "Adapters start at zero and stay small.",
+            source="profile",
+        ),
+        Value(name="beta1", value=0.9, reason=usual, source="usual"),
+        Value(name="beta2", value=0.999, reason=usual, source="usual"),
+        Value(name="epsilon", value=1e-8, reason=usual, source="usual"),
+        Value(name="clip_norm", value=1.0, reason="One bad example cannot throw training off.", source="usual"),
+        Value(name="seed", value=42, reason="Any number will do; the same one repeats the run.", source="usual"),
+    ]
+
+
+def _device(given: Situation) -> list[Value]:
+    precision, reason = _precision(given)
+    return [
+        Value(name="precision", value=precision, reason=reason, source="hardware"),
+        Value(
+            name="gradient_checkpointing",
+            value=False,
+            reason="There is memory enough, and it would cost a third more time.",
+            source="hardware",
+        ),
+        Value(
+            name="keep_checkpoints",
+            value=2,
+            reason="The newest one to resume from, and one before it, besides the best.",
+            source="usual",
+        ),
+    ]
+
+
+def _precision(given: Situation) -> tuple[str, str]:
+    gpu = given.hardware.gpu
+    if gpu is not None:
+        if gpu.capability >= 8:
+            return "bf16", f"{gpu.name} computes fastest in it, and it never overflows."
+        return "fp16", f"{gpu.name} is from before bf16; this is its 16-bit format."
+    if given.small:
+        return "fp32", "A small model is fastest and exact in 32 bits on a processor."
+    if given.hardware.bf16:
+        return "bf16", "This processor multiplies 16-bit numbers four times as fast, at half the memory."
+    if given.model.parameters * 6 < given.hardware.memory_free * 0.8:
+        return "fp32", "This processor is faster in 32 bits, and memory is enough."
+    return "bf16", "Half the memory; in 32 bits the model would not fit."
+
+
+def step_values(total_steps: int, warmup_share: float, held_tokens: int) -> list[Value]:
+    """Values that follow from the number of steps; looking at many held-out tokens is done less often."""
+    warmup = round(total_steps * warmup_share)
+    often = max(1, ceil(total_steps / (15 if held_tokens < 50_000 else 10)))
+    looks = ceil(total_steps / often)
+    return [
+        Value(
+            name="warmup_steps",
+            value=warmup,
+            reason=f"{warmup_share:.0%} of {total_steps:,} steps: the first ones are small, while the way is unsure.",
+            source="profile",
+        ),
+        Value(
+            name="validate_every",
+            value=often,
+            reason=f"{looks} looks at the held-out rows: enough to see where learning turns into rote.",
+            source="data",
+        ),
+        Value(
+            name="checkpoint_every",
+            value=often,
+            reason=f"{looks} saved states; a fault costs at most {often} steps.",
+            source="data",
+        ),
+    ]
+
+
+def count(number: float) -> str:
+    """1,234,567 as people say it: 1.2 M."""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return f"{number:g}"

@@ -1,0 +1,156 @@
+"""How a component observes the engine and its surroundings: the engine's topics, the window's width, light or dark.
+
+The engine never calls the screens: each session's own task follows a topic, at the pace the screen can use.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import anyio
+import flet as ft
+import msgspec
+
+from engine.core.topics import Feed, Topic
+from studio.theme import DARK, LIGHT, MEDIUM, WIDE, Palette
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from studio.session import Session
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the window looks like: its width in logical pixels and whether the dark theme is shown."""
+
+    width: float = 1440.0
+    dark: bool = False
+
+    @property
+    def columns(self) -> int:
+        """3 from 1200 px, 2 from 768 px, 1 below."""
+        return 3 if self.width >= WIDE else 2 if self.width >= MEDIUM else 1
+
+    @property
+    def palette(self) -> Palette:
+        return DARK if self.dark else LIGHT
+
+
+EngineContext = ft.create_context(cast("Engine | None", None))
+SessionContext = ft.create_context(cast("Session | None", None))
+SurroundingsContext = ft.create_context(Surroundings())
+
+
+class NotProvided(RuntimeError):
+    """A component was drawn outside the app's root."""
+
+
+def use_engine() -> Engine:
+    """The process's one engine. Raises NotProvided outside the app's root."""
+    engine = ft.use_context(EngineContext)
+    if engine is None:
+        raise NotProvided("no engine here: draw this inside `studio.app.App(engine)`")
+    return engine
+
+
+def use_session() -> Session:
+    """What this window or tab remembers: drafts and the like. Raises NotProvided outside the app's root."""
+    session = ft.use_context(SessionContext)
+    if session is None:
+        raise NotProvided("no session here: draw this inside `studio.app.App(engine)`")
+    return session
+
+
+def use_surroundings() -> Surroundings:
+    """The window's width and theme; the component is drawn again when they change."""
+    return ft.use_context(SurroundingsContext)
+
+
+def use_task(task: Callable[[], Awaitable[None]], dependencies: list[object]) -> None:
+    """Run a task while the component is on screen, again when a dependency changes; a failure is logged."""
+
+    async def guarded() -> None:
+        try:
+            await task()
+        except Exception:
+            log.exception("a screen's task failed: %s", getattr(task, "__qualname__", task))
+
+    ft.use_effect(guarded, dependencies, cleanup=lambda: None)  # without a cleanup Flet never cancels the task
+
+
+def use_topic(topic: Topic[T], every: float = 0.1) -> T:
+    """The topic's newest value; the component is drawn again at most once in `every` seconds."""
+    held, hold = ft.use_state(lambda: (id(topic), topic.value))
+
+    async def follow() -> None:
+        async for latest in topic.watch():
+            hold(lambda _, latest=latest: (id(topic), latest))
+            if every:
+                await anyio.sleep(every)
+
+    use_task(follow, [id(topic)])
+    return held[1] if held[0] == id(topic) else topic.value
+
+
+def use_feed(feed: Feed[T], limit: int = 200, every: float = 0.25) -> list[T]:
+    """The newest entries of a feed, oldest first."""
+    _, bump = ft.use_state(feed.end)
+
+    async def follow() -> None:
+        async for _ in feed.watch(feed.end):
+            end = feed.end
+            bump(lambda _, end=end: end)
+            await anyio.sleep(every)
+
+    use_task(follow, [id(feed)])
+    return feed.since(feed.end - limit)
+
+
+def use_interval(action: Callable[[], None], seconds: float) -> None:
+    """Call `action` again and again while the component is on screen."""
+
+    async def repeat() -> None:
+        while True:
+            await anyio.sleep(seconds)
+            action()
+
+    use_task(repeat, [])
+
+
+def use_loaded(load: Callable[[], Awaitable[T]], dependencies: list[object]) -> Loaded[T]:
+    """The result of an async call: waiting at first and after a dependency changed, then a value or an error."""
+    loaded, keep = ft.use_state(lambda: Loaded())
+
+    async def run() -> None:
+        keep(lambda _: Loaded())
+        try:
+            value = await load()
+        except Exception as error:  # noqa: BLE001 - shown to the person as a card
+            log.info("could not load: %s", error)
+            keep(lambda _, error=error: Loaded(error=error))
+        else:
+            keep(lambda _: Loaded(value=value, done=True))
+
+    use_task(run, dependencies)
+    return loaded
+
+
+class Loaded(msgspec.Struct, Generic[T], frozen=True, eq=False):
+    """Where an async call stands."""
+
+    value: T | None = None
+    done: bool = False
+    error: Exception | None = None
+
+    @property
+    def waiting(self) -> bool:
+        return not self.done and self.error is None
+
+
+def go(route: str) -> None:
+    """Show another page. Call it from an event handler."""
+    ft.context.page.navigate(route)

@@ -1,0 +1,201 @@
+"""Fields whose text survives every redraw: each is a component with a draft of its own.
+
+A bare Flet TextField loses its text when its component is drawn again, and letters when events queue; so the draft
+lives in the field's state, fed from the event's data, and goes to the model on leaving, on Enter, and after a rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anyio
+import flet as ft
+
+from studio.kit import text
+from studio.kit.guard import Handler, act, component
+from studio.theme import BODY, MONO, RADIUS_FIELD, SANS, Ink
+
+REST = 0.25
+"""Seconds without a key after which a draft is handed over."""
+
+
+def _box(label: str, hint: str, **rest: Any) -> ft.TextField:
+    return ft.TextField(
+        label=label or None,
+        hint_text=hint or None,
+        text_size=BODY,
+        label_style=ft.TextStyle(size=BODY, color=Ink.MUTED, font_family=SANS),
+        hint_style=ft.TextStyle(size=BODY, color=Ink.MUTED, font_family=rest.pop("hint_font", SANS)),
+        border_radius=RADIUS_FIELD,
+        border_color=Ink.FIELD,
+        focused_border_color=Ink.FILL,
+        focused_border_width=2,
+        cursor_color=Ink.PRIMARY,
+        content_padding=ft.Padding.symmetric(horizontal=12, vertical=10),
+        **rest,
+    )
+
+
+class _Typing:
+    """What was handed over last, and which key press is the newest."""
+
+    def __init__(self, value: str) -> None:
+        self.committed = value
+        self.turn = 0
+
+
+@component
+def TextField(
+    value: str,
+    on_commit: Callable[[str], object],
+    label: str = "",
+    hint: str = "",
+    error: str = "",
+    lines: int = 1,
+    mono: bool = False,
+    on_submit: Handler | None = None,
+    autofocus: bool = False,
+    expand: bool = False,
+    clear_on_submit: bool = False,
+) -> Any:
+    """A line or a few lines of text. `on_commit` gets the text on leaving, on Enter and after a rest."""
+    draft, set_draft = ft.use_state(value)
+    given, set_given = ft.use_state(value)
+    typing = ft.use_memo(lambda: _Typing(value), [])
+    if given != value and value != typing.committed:  # the model changed it, not this field
+        set_given(value)
+        set_draft(value)
+        typing.committed = value
+        draft = value
+
+    def commit(words: str) -> None:
+        if words != typing.committed:
+            typing.committed = words
+            on_commit(words)
+
+    async def typed(event: Any) -> None:
+        words = str(event.data or "")
+        set_draft(words)
+        mine = typing.turn = typing.turn + 1
+        await anyio.sleep(REST)
+        if typing.turn == mine:
+            commit(words)
+
+    async def submitted(event: Any) -> None:
+        words = str(event.data if event.data is not None else draft)
+        typing.turn += 1
+        commit(words)
+        if on_submit is not None:
+            result = on_submit()
+            if clear_on_submit:
+                set_draft("")
+                typing.committed = ""
+            if hasattr(result, "__await__"):
+                await result
+
+    return _box(
+        label,
+        hint,
+        value=draft,
+        on_change=act(typed),
+        on_blur=act(lambda: commit(draft)),
+        on_submit=act(submitted),
+        error=error or None,
+        multiline=lines > 1,
+        min_lines=1 if lines > 1 else None,
+        max_lines=lines,
+        shift_enter=lines > 1,
+        autofocus=autofocus,
+        expand=expand or None,
+        text_style=ft.TextStyle(size=13, font_family=MONO) if mono else None,
+    )
+
+
+@component
+def NumberField(
+    value: float,
+    on_commit: Callable[[float], object],
+    label: str = "",
+    whole: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    unit: str = "",
+    width: int = 150,
+) -> Any:
+    """A number inside its limits; what does not fit is said beside the field and not handed over."""
+    problem, set_problem = ft.use_state("")
+
+    def check(words: str) -> None:
+        found = _number(words, whole, minimum, maximum)
+        set_problem(found if isinstance(found, str) else "")
+        if not isinstance(found, str):
+            on_commit(found)
+
+    shown = str(int(value)) if whole else f"{value:g}"
+    return ft.Column(
+        [
+            ft.Row(
+                [
+                    ft.Container(TextField(shown, check, label=label, error=problem and " "), width=width),
+                    *([text.muted(unit)] if unit else []),
+                ],
+                spacing=8,
+                tight=True,
+            ),
+            *([ft.Text(problem, size=12, color=Ink.RED)] if problem else []),
+        ],
+        spacing=2,
+        tight=True,
+    )
+
+
+def _number(words: str, whole: bool, minimum: float | None, maximum: float | None) -> float | str:
+    """The number, or what is wrong with it."""
+    try:
+        found = int(words) if whole else float(words.replace(",", "."))
+    except ValueError:
+        return "Enter a whole number." if whole else "Enter a number, such as 0.0002 or 2e-4."
+    if minimum is not None and found < minimum:
+        return f"At least {minimum:g}."
+    if maximum is not None and found > maximum:
+        return f"At most {maximum:g}."
+    return found
+
+
+@component
+def Choice(
+    value: str,
+    options: Sequence[tuple[str, str]],
+    on_change: Callable[[str], object],
+    label: str = "",
+    width: int = 240,
+) -> Any:
+    """One of several: (key, words) pairs."""
+    return ft.Dropdown(
+        value=value,
+        options=[ft.DropdownOption(key=key, text=words) for key, words in options],
+        on_select=act(lambda event: on_change(str(event.data or event.control.value))),
+        label=label or None,
+        width=width,
+        text_size=BODY,
+        border_color=Ink.FIELD,
+        focused_border_color=Ink.FILL,
+        border_radius=RADIUS_FIELD,
+        content_padding=ft.Padding.symmetric(horizontal=12, vertical=8),
+        dense=True,
+    )
+
+
+@component
+def Switch(value: bool, on_change: Callable[[bool], object], label: str = "") -> Any:
+    """On or off, at once."""
+    return ft.Switch(
+        value=value, label=label or None, on_change=act(lambda: on_change(not value)), active_color=Ink.FILL
+    )
+
+
+@component
+def Search(value: str, on_commit: Callable[[str], object], hint: str = "Search") -> Any:
+    """A search field."""
+    return TextField(value, on_commit, hint=hint, label="")

@@ -1,0 +1,105 @@
+"""Guards: a component that fails draws an error card, a handler that fails shows a message. Nothing reaches Flet.
+
+Why: an exception while a component is drawn ends the session's update loop (the window freezes), and one that escapes a
+handler covers the whole app for good (Flet 1.0.5).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import flet as ft
+
+from engine.core.errors import unexpected
+from studio.kit.states import ErrorCard
+from studio.theme import RADIUS_CARD, SMALL, Ink
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+Handler = Callable[..., Any]
+
+
+def component(draw: Callable[P, Any]) -> Callable[P, Any]:
+    """A Flet component that draws an error card in its own place instead of freezing the window.
+
+    `key=` may be passed besides the function's own arguments.
+    """
+
+    @functools.wraps(draw)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+        try:
+            return draw(*args, **kwargs)
+        except Exception as error:
+            log.exception("%s could not be drawn", getattr(draw, "__qualname__", draw))
+            return ErrorCard(unexpected(error))
+
+    return ft.component(guarded)
+
+
+def act(handler: Handler | None) -> Handler | None:
+    """The same event handler, but a failure is logged and shown as a message. It takes zero or one argument."""
+    if handler is None:
+        return None
+    wants_event = _wants_event(handler)
+    if inspect.iscoroutinefunction(handler):
+
+        async def later(event: Any) -> None:
+            try:
+                await (handler(event) if wants_event else handler())
+            except Exception as error:  # noqa: BLE001 - the last guard before Flet
+                _report(handler, error)
+
+        return later
+
+    def now(event: Any) -> None:
+        try:
+            handler(event) if wants_event else handler()
+        except Exception as error:  # noqa: BLE001 - the last guard before Flet
+            _report(handler, error)
+
+    return now
+
+
+def _wants_event(handler: Handler) -> bool:
+    """Whether the handler has a parameter without a default (one with a default only binds a value)."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(
+        each.kind in kinds and each.default is inspect.Parameter.empty
+        for each in inspect.signature(handler).parameters.values()
+    )
+
+
+def _report(handler: Handler, error: Exception) -> None:
+    log.error("%s failed", getattr(handler, "__qualname__", handler), exc_info=error)
+    card = unexpected(error)
+    toast(f"{card.what} {card.why}", bad=True)
+
+
+def toast(text: str, *, bad: bool = False) -> None:
+    """A message at the bottom of the window that goes away by itself."""
+    ft.context.page.show_dialog(
+        ft.SnackBar(
+            ft.Row(
+                [
+                    ft.Icon(
+                        ft.Icons.ERROR_OUTLINE if bad else ft.Icons.CHECK_CIRCLE_OUTLINE,
+                        color=ft.Colors.ON_INVERSE_SURFACE,
+                        size=18,
+                    ),
+                    ft.Text(text, color=ft.Colors.ON_INVERSE_SURFACE, size=SMALL + 1, expand=True),
+                ],
+                spacing=8,
+            ),
+            bgcolor=ft.Colors.INVERSE_SURFACE,
+            behavior=ft.SnackBarBehavior.FLOATING,
+            shape=ft.RoundedRectangleBorder(radius=RADIUS_CARD),
+            width=480,
+            duration=8000 if bad else 4000,
+            show_close_icon=True,
+            close_icon_color=Ink.BORDER,
+        )
+    )

@@ -1,0 +1,96 @@
+"""What a view shows when it has nothing, not yet, or cannot: empty, loading, notice, and the error card (R1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import flet as ft
+
+from engine.spec.records import Action, Card
+from studio.kit import text
+from studio.theme import RADIUS_CARD, S2, S3, S4, S6, Ink
+
+TONES = {
+    "bad": (ft.Icons.ERROR_OUTLINE, Ink.RED, Ink.RED_TINT),
+    "warn": (ft.Icons.WARNING_AMBER_ROUNDED, Ink.AMBER, Ink.AMBER_TINT),
+    "good": (ft.Icons.CHECK_CIRCLE_OUTLINE, Ink.GREEN, Ink.GREEN_TINT),
+    "info": (ft.Icons.INFO_OUTLINE, Ink.PRIMARY, Ink.PRIMARY_TINT),
+}
+
+
+def notice(tone: str, what: str, why: str = "", *actions: ft.Control) -> ft.Control:
+    """A band with an icon, what happened and why, and things to do about it. Tones: bad, warn, good, info."""
+    icon, color, ground = TONES[tone]
+    words: list[ft.Control] = [text.label(what)]
+    if why:
+        words.append(text.body(why))
+    if actions:
+        words.append(ft.Row(list(actions), spacing=S2, run_spacing=S2, wrap=True))
+    return ft.Semantics(
+        content=ft.Container(
+            ft.Row(
+                [ft.Icon(icon, color=color, size=20), ft.Column(words, spacing=S2, expand=True, tight=True)],
+                spacing=S3,
+                vertical_alignment=ft.CrossAxisAlignment.START,
+            ),
+            bgcolor=ground,
+            border_radius=RADIUS_CARD,
+            padding=ft.Padding.symmetric(horizontal=S4, vertical=S3),
+        ),
+        container=True,
+        live_region=tone in ("bad", "warn"),
+    )
+
+
+def ErrorCard(card: Card, on_action: Callable[[Action], object] | None = None) -> ft.Control:
+    """What happened, why, and what to do. Actions with a verb become buttons when somebody can carry them out."""
+    from studio.kit.buttons import secondary
+
+    buttons: list[ft.Control] = []
+    steps: list[str] = []
+    for action in card.actions:
+        if on_action is not None and action.do:
+            buttons.append(secondary(action.label, lambda action=action, do=on_action: do(action)))
+        else:
+            steps.append(action.label)
+    advice = ft.Column([_step(step) for step in steps], spacing=2, tight=True)
+    return notice("bad", card.what, card.why, *([advice] if steps else []), *buttons)
+
+
+def _step(words: str) -> ft.Control:
+    return ft.Row(
+        [ft.Icon(ft.Icons.CHEVRON_RIGHT, size=16, color=Ink.MUTED), text.body(words, expand=True)],
+        spacing=S2,
+        vertical_alignment=ft.CrossAxisAlignment.START,
+    )
+
+
+def empty(icon: ft.IconData, what: str, why: str, *actions: ft.Control) -> ft.Control:
+    """What would be here, and the one thing to do about it."""
+    return ft.Container(
+        ft.Column(
+            [
+                ft.Icon(icon, size=32, color=Ink.FIELD),
+                text.label(what),
+                text.muted(why, size=14, text_align=ft.TextAlign.CENTER),
+                *actions,
+            ],
+            horizontal_alignment=ft.CrossAxisAlignment.CENTER,
+            spacing=S3,
+            tight=True,
+        ),
+        padding=S6,
+        alignment=ft.Alignment.CENTER,
+    )
+
+
+def loading(what: str = "Loading") -> ft.Control:
+    """Something is on its way."""
+    return ft.Semantics(
+        content=ft.Row(
+            [ft.ProgressRing(width=16, height=16, stroke_width=2, color=Ink.FILL), text.muted(f"{what}…", size=14)],
+            spacing=S3,
+        ),
+        live_region=True,
+        container=True,
+    )

@@ -1,0 +1,52 @@
+"""Words on the screen: the six styles of the type scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flet as ft
+
+from studio.theme import BODY, LARGE, MONO, SANS, SMALL, TITLE, Ink
+
+STRONG = f"{SANS} Semibold"
+
+
+def _text(value: str, size: float, *, strong: bool = False, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
+    options: dict[str, Any] = {"size": size, "color": color, "font_family": STRONG if strong else SANS, **rest}
+    return ft.Text(value, **options)
+
+
+def title(value: str, **rest: Any) -> ft.Control:
+    """The name of a page; a heading for screen readers."""
+    return ft.Semantics(content=_text(value, TITLE, strong=True, **rest), header=True, heading_level=1, container=True)
+
+
+def heading(value: str, **rest: Any) -> ft.Text:
+    """The name of a section."""
+    return _text(value, LARGE, strong=True, **rest)
+
+
+def label(value: str, *, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
+    """Body text that stands out."""
+    return _text(value, BODY, strong=True, color=color, **rest)
+
+
+def body(value: str, *, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
+    """Text to read."""
+    return _text(value, BODY, color=color, **rest)
+
+
+def muted(value: str, *, size: float = SMALL, **rest: Any) -> ft.Text:
+    """What explains something beside it."""
+    return _text(value, size, color=Ink.MUTED, **rest)
+
+
+def number(value: str, *, size: float = TITLE, color: str = Ink.TEXT) -> ft.Text:
+    """A figure that matters; its digits are of one width."""
+    return _text(value, size, strong=True, color=color, no_wrap=True)
+
+
+def code(value: str, *, size: float = 13, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
+    """Ids, paths, logs and model text."""
+    options: dict[str, Any] = {"size": size, "color": color, "font_family": MONO, "selectable": True, **rest}
+    return ft.Text(value, **options)

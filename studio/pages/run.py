@@ -1,0 +1,161 @@
+"""One run, live: its state and what can be done, the numbers that matter, the curve, and everything it wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flet as ft
+
+from engine.runs.views import RunView
+from engine.spec.records import RunState
+from studio.charts import zones
+from studio.hooks import use_engine, use_surroundings, use_topic
+from studio.kit import (
+    ErrorCard,
+    body,
+    card,
+    component,
+    danger,
+    dot,
+    duration,
+    duration_range,
+    fact,
+    gigabytes,
+    heading,
+    muted,
+    notice,
+    percent,
+    primary,
+    ring,
+    row,
+    secondary,
+    section,
+    short,
+    title,
+    toast,
+)
+from studio.pages.parts import ResourceMeters, carry_out, run_line
+from studio.pages.run_result import Result
+from studio.pages.run_tabs import LossCurve, Tabs
+from studio.shell import frame
+from studio.theme import S2, S4, Ink
+
+if TYPE_CHECKING:
+    from engine.runs.follow import LiveRun
+
+
+@component
+def RunPage() -> Any:
+    """The run of this address."""
+    run_id = ft.use_route_params().get("run_id", "")
+    return RunBody(run_id, key=run_id)  # type: ignore[call-arg]
+
+
+@component
+def RunBody(run_id: str) -> Any:
+    """The page of one run; redrawn only when its state changes, the numbers are leaves of their own."""
+    engine = use_engine()
+    surroundings = use_surroundings()
+    live = engine.runs.live(run_id)
+    run = use_topic(live.view, every=0.5)
+    blocks: list[ft.Control] = []
+    if run.error is not None:
+        blocks.append(ErrorCard(run.error, lambda action: carry_out(engine, action, run_id)))
+    elif run.state is RunState.LOST:
+        blocks.append(notice("bad", "This run stopped answering.", "It can go on from its last checkpoint."))
+    blocks.append(Numbers(live))
+    if run.state is RunState.COMPLETED or run.kind != "train":
+        blocks.append(Result(run_id))
+    blocks += [section("Loss", card(LossCurve(live))), Tabs(live)]
+    panel = ft.Column(
+        [heading("This computer"), ResourceMeters()],
+        spacing=S4,
+        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+    )
+    return frame(
+        surroundings.width,
+        surroundings.columns,
+        ft.Column([title(run.name), row(dot(run.state), muted(run_line(run)))], spacing=2, tight=True),
+        *blocks,
+        actions=_verbs(run, engine.runs),
+        panel=panel,
+    )
+
+
+def _verbs(run: RunView, runs: Any) -> tuple[ft.Control, ...]:
+    """What can be done now."""
+
+    def tell(verb: Any, words: str) -> Any:
+        def press() -> None:
+            verb(run.id)
+            toast(words)
+
+        return press
+
+    if run.state in (RunState.RUNNING, RunState.INITIALIZING):
+        return (
+            secondary("Save now", tell(runs.checkpoint_now, "Saving after this step."), icon=ft.Icons.SAVE_OUTLINED),
+            secondary("Pause", tell(runs.pause, "Pausing: saving the state first."), icon=ft.Icons.PAUSE),
+            danger("Stop", tell(runs.stop, "Stopping; what it learned is kept."), icon=ft.Icons.STOP),
+        )
+    if run.state is RunState.CREATED:
+        return (danger("Remove from queue", tell(runs.stop, "Removed from the queue."), icon=ft.Icons.CLOSE),)
+    if run.state.resumable:
+        return (primary("Resume", tell(runs.resume, "It goes on where it stopped."), icon=ft.Icons.PLAY_ARROW),)
+    return ()
+
+
+@component
+def Numbers(live: LiveRun) -> Any:
+    """Ring, time left, loss, speed, memory."""
+    run = use_topic(live.view, every=0.5)
+    use_topic(live.changed, every=0.5)
+    narrow = use_surroundings().columns == 1
+    color = Ink.GREEN if run.state is RunState.COMPLETED else Ink.RED if run.state is RunState.FAILED else Ink.FILL
+    progress = ft.Row(
+        [
+            ring(run.progress, color=color),
+            ft.Column(
+                [body(_epoch(run)), muted(f"step {run.step} of {run.total_steps}" if run.total_steps else "preparing")],
+                spacing=2,
+                tight=True,
+            ),
+        ],
+        spacing=S4,
+        tight=True,
+    )
+    facts = [
+        _time(run),
+        _loss(live),
+        fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", "tokens per second"),
+        fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by this run"),
+    ]
+    boxes: list[ft.Control] = [ft.Container(each, width=132) for each in facts]
+    return card(
+        ft.Row([progress, *boxes], spacing=S4, run_spacing=S4, wrap=True)
+        if not narrow
+        else ft.Column([progress, ft.Row(boxes, spacing=S2, run_spacing=S4, wrap=True)], spacing=S4)
+    )
+
+
+def _epoch(run: RunView) -> str:
+    return f"Epoch {min(run.epochs, int(run.epoch) + 1)} of {run.epochs}" if run.epochs else percent(run.progress)
+
+
+def _time(run: RunView) -> ft.Control:
+    if run.state is RunState.RUNNING and run.eta is not None:
+        return fact("Time left", duration(run.eta.expected), duration_range(run.eta.low, run.eta.high))
+    if run.state in (RunState.RUNNING, RunState.INITIALIZING):
+        return fact("Time left", "–", "measuring the first steps")
+    return fact("Time taken", duration(run.seconds) if run.seconds else "–", "last attempt" if run.attempt else "")
+
+
+def _loss(live: LiveRun) -> ft.Control:
+    """The newest loss, which zone it is in, and where the held-out rows stand."""
+    series = live.series["loss"]
+    if series.last is None:
+        return fact("Loss now", "–", "after the first step")
+    bands = zones(series.values[:5])
+    note = bands.name(series.last) if bands else ""
+    held_out = live.series["validation_loss"].last
+    return fact("Loss now", short(series.last), f"{note}, held-out {short(held_out)}" if held_out is not None else note)

@@ -1,0 +1,97 @@
+"""What came out of a completed run: the version, the verdict of its evaluation, and the way to the playground."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flet as ft
+
+from engine.spec.records import RunState
+from studio.hooks import go, use_engine, use_topic
+from studio.kit import Busy, badge, bar, body, card, component, label, muted, percent, primary, row, section
+from studio.theme import S2, S3, S4, Ink
+
+if TYPE_CHECKING:
+    from engine.results.evaluation import Evaluation
+
+TONES = {"better": "good", "worse": "bad", "mixed": "warn"}
+
+
+@component
+def Result(run_id: str) -> Any:
+    """The version this run became."""
+    engine = use_engine()
+    versions = use_topic(engine.versions, every=0.5)
+    version = next((each for each in versions if each.run == run_id), None)
+    if version is None:
+        return muted("The version is being made.", size=14)
+    head = row(label(f"{version.name} {version.number}"), badge("tuned model", "tuned"))
+    talk = primary("Talk to it", lambda: go(f"/playground/{version.id}"), icon=ft.Icons.CHAT_BUBBLE_OUTLINE)
+    return section("Result", card(ft.Column([head, Verdict(version.id), row(talk)], spacing=S3)))
+
+
+@component
+def Verdict(version_id: str) -> Any:
+    """Base against tuned on held-out rows, or the way to find out."""
+    engine = use_engine()
+    runs = use_topic(engine.runs.list, every=0.5)
+    asked, set_asked = ft.use_state("")
+    found = engine.evaluation(version_id)
+    if found is not None:
+        return _verdict(found)
+    measuring = next((run for run in runs if run.id == asked or _measures(run, version_id)), None)
+    if measuring is not None and measuring.state in (RunState.FAILED, RunState.LOST):
+        return body("The measurement did not finish. " + (measuring.error.why if measuring.error else ""))
+    if measuring is not None and measuring.state is not RunState.COMPLETED:
+        return ft.Column(
+            [
+                body("Base and tuned model are answering the held-out rows."),
+                bar(measuring.progress or None, name="Measuring"),
+            ],
+            spacing=S2,
+        )
+
+    async def measure() -> None:
+        run_id = await engine.evaluate(version_id)
+        set_asked(run_id)
+
+    return ft.Column(
+        [
+            body("Is it better? Let both models answer rows that training never saw.", color=Ink.MUTED),
+            row(Busy("Measure it", "Starting", measure, icon=ft.Icons.BALANCE, main=False)),
+        ],
+        spacing=S2,
+    )
+
+
+def _measures(run: Any, version_id: str) -> bool:
+    return run.kind == "evaluate" and version_id in run.name
+
+
+def _verdict(found: Evaluation) -> ft.Control:
+    base, tuned = found.base, found.tuned
+    lines = [
+        _scores("Exact match", base.exact_match, tuned.exact_match, shares=True),
+        _scores("Word overlap (F1)", base.token_f1, tuned.token_f1, shares=True),
+        _scores("Perplexity, lower is better", base.perplexity, tuned.perplexity, shares=False),
+    ]
+    return ft.Column(
+        [row(badge(found.outcome, TONES.get(found.outcome, "plain")), body(found.verdict)), *lines],
+        spacing=S2,
+    )
+
+
+def _scores(name: str, base: float, tuned: float, *, shares: bool) -> ft.Control:
+    def words(value: float) -> str:
+        return percent(value) if shares else f"{value:.3g}"
+
+    return ft.Row(
+        [
+            ft.Container(muted(name, size=14), width=210),
+            ft.Container(body(f"base {words(base)}", color=Ink.MUTED), width=110),
+            ft.Container(body(f"tuned {words(tuned)}", color=Ink.PURPLE), width=120),
+        ],
+        spacing=S4,
+        run_spacing=2,
+        wrap=True,
+    )

@@ -1,0 +1,63 @@
+"""Choosing a file: the system's own dialog in a window, an upload to this machine in a browser."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import anyio
+import flet as ft
+
+from engine.core.errors import DataError
+
+URL_SECONDS = 600
+ENDINGS = ["csv", "tsv", "json", "jsonl", "parquet", "txt", "gz"]
+
+
+class Uploads:
+    """One picker of a session, and the end of the upload it is busy with."""
+
+    def __init__(self) -> None:
+        self.picker = ft.FilePicker(on_upload=self._progress)
+        self._done = anyio.Event()
+        self._error = ""
+
+    def _progress(self, event: Any) -> None:
+        if event.error:
+            self._error = str(event.error)
+            self._done.set()
+        elif event.progress is not None and event.progress >= 1.0:
+            self._done.set()
+
+    async def choose(self, uploads: Path) -> Path | None:
+        """The chosen file as a path on this machine; None when nothing was chosen. Raises DataError."""
+        chosen = await self.picker.pick_files(allowed_extensions=ENDINGS, file_type=ft.FilePickerFileType.CUSTOM)
+        if not chosen:
+            return None
+        file = chosen[0]
+        if file.path:
+            return Path(file.path)
+        return await self._upload(file, uploads)
+
+    async def _upload(self, file: ft.FilePickerFile, uploads: Path) -> Path:
+        """A folder of its own for every upload, so that no name can meet another."""
+        place = f"{secrets.token_hex(8)}/{safe_name(file.name)}"
+        self._done, self._error = anyio.Event(), ""
+        url = ft.context.page.get_upload_url(place, URL_SECONDS)
+        await self.picker.upload([ft.FilePickerUploadFile(upload_url=url, method="PUT", id=file.id, name=file.name)])
+        with anyio.move_on_after(URL_SECONDS):
+            await self._done.wait()
+        if self._error or not (uploads / place).exists():
+            raise DataError(
+                f"“{file.name}” could not be taken over from the browser.",
+                self._error or "The upload did not finish.",
+                "Try again, or paste the file's path instead.",
+            )
+        return uploads / place
+
+
+def safe_name(name: str) -> str:
+    """The last part of a file's name, without anything a path could be made of."""
+    return re.sub(r"[^\w.\- ]", "_", Path(name.replace("\\", "/")).name).strip(". ") or "data"

@@ -1,0 +1,135 @@
+"""The wizard's frame: the steps, the content of one, the live estimate beside it, and what the next press does.
+
+Everything entered is kept in the session's draft, so that going back and forth loses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flet as ft
+
+from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.kit import Busy, body, component, label, muted, primary, secondary, title, toast
+from studio.kit.guard import act
+from studio.pages.estimate import EstimatePanel
+from studio.pages.wizard_case import UseCases
+from studio.pages.wizard_data import DataStep, import_chosen
+from studio.pages.wizard_model import Models
+from studio.pages.wizard_review import Review
+from studio.pages.wizard_settings import SettingsStep
+from studio.pages.wizard_state import DATA, REVIEW, STEPS, PlanState, ready_until, use_plan
+from studio.session import WizardDraft
+from studio.shell import frame
+from studio.theme import S2, S3, S4, Ink
+
+HEADLINES = (
+    "What should the model learn to do?",
+    "What should it learn from?",
+    "Which model do you start from?",
+    "How should it be trained?",
+    "Ready to start",
+)
+
+
+@component
+def Wizard() -> Any:
+    """The page."""
+    session = use_session()
+    surroundings = use_surroundings()
+    draft = use_topic(session.wizard, every=0.0)
+    state = use_plan(draft)
+    reach = ready_until(draft, state)
+    step = min(draft.step, reach)
+    content = (
+        lambda: UseCases(draft),
+        lambda: DataStep(draft),
+        lambda: Models(draft),
+        lambda: SettingsStep(draft, state),
+        lambda: Review(draft, state),
+    )[step]()
+    wide = surroundings.columns == 3
+    steps = StepList(step, reach, vertical=False)
+    return frame(
+        surroundings.width,
+        surroundings.columns,
+        ft.Column([muted(f"New run, step {step + 1} of {len(STEPS)}"), title(HEADLINES[step])], spacing=0, tight=True),
+        steps,
+        ft.Container(content, key=f"step-{step}"),
+        panel=EstimatePanel(draft, state) if wide or step >= REVIEW - 1 else None,
+        footer=Footer(draft, state, step),
+        widest=1000,
+    )
+
+
+@component
+def StepList(step: int, reach: int, vertical: bool) -> Any:
+    """The five steps; those within reach can be pressed."""
+    session = use_session()
+    narrow = use_surroundings().columns == 1
+    marks: list[ft.Control] = []
+    for index, name in enumerate(STEPS):
+        marks.append(_mark(index, name, step, index <= reach, narrow, lambda index=index: session.edit(step=index)))
+        if index < len(STEPS) - 1:
+            marks.append(ft.Container(height=1, bgcolor=Ink.BORDER, expand=True))
+    return ft.Row(marks, spacing=S2, vertical_alignment=ft.CrossAxisAlignment.CENTER)
+
+
+def _mark(index: int, name: str, step: int, open_: bool, narrow: bool, press: Any) -> ft.Control:
+    done, here = index < step, index == step
+    ground = Ink.ACTION if here else Ink.PRIMARY_TINT if done else Ink.TRACK
+    inside: ft.Control = (
+        ft.Icon(ft.Icons.CHECK, size=14, color=Ink.ON_PRIMARY_TINT)
+        if done
+        else label(str(index + 1), color=Ink.ON_ACTION if here else Ink.MUTED, text_align=ft.TextAlign.CENTER)
+    )
+    disc = ft.Container(inside, width=26, height=26, border_radius=13, bgcolor=ground, alignment=ft.Alignment.CENTER)
+    words = [] if narrow and not here else [label(name) if here else body(name, color=Ink.TEXT if open_ else Ink.MUTED)]
+    box = ft.Container(
+        ft.Row([disc, *words], spacing=S2, tight=True),
+        on_click=act(press) if open_ and not here else None,
+        ink=open_ and not here,
+        border_radius=13,
+        padding=ft.Padding.only(right=6),
+    )
+    return ft.Semantics(
+        content=box, button=open_ and not here, label=f"Step {index + 1}: {name}", selected=here, container=True
+    )
+
+
+@component
+def Footer(draft: WizardDraft, state: PlanState, step: int) -> Any:
+    """Back, and the one thing to do next."""
+    engine, session = use_engine(), use_session()
+
+    def back() -> None:
+        session.edit(step=step - 1)
+
+    def forward() -> None:
+        session.edit(step=step + 1)
+
+    async def take_data() -> None:
+        await import_chosen(engine, session)
+
+    async def start() -> None:
+        assert state.draft is not None
+        run_id = await engine.start(state.draft)
+        session.start_over()
+        toast("Training begins.")
+        go(f"/runs/{run_id}")
+
+    left = secondary("Back", back) if step else secondary("Cancel", lambda: go("/"))
+    if step == DATA and not draft.dataset:
+        sure = draft.inspection is not None and (draft.mapping or draft.inspection.mapping) is not None
+        right = Busy("Use this data", "Importing", take_data, disabled=not sure)
+    elif step == REVIEW:
+        ready = state.plan is not None and state.plan.ready
+        right = Busy("Start training", "Starting", start, icon=ft.Icons.PLAY_ARROW, disabled=not ready)
+    else:
+        right = primary(f"Continue to {STEPS[step + 1]}", forward, disabled=ready_until(draft, state) <= step)
+    return ft.Container(
+        ft.Row([left, right], alignment=ft.MainAxisAlignment.SPACE_BETWEEN, spacing=S3),
+        padding=ft.Padding.symmetric(horizontal=S4, vertical=S3),
+        bgcolor=Ink.SURFACE,
+        border=ft.Border.only(top=ft.BorderSide(1, Ink.BORDER)),
+    )

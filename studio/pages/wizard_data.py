@@ -1,0 +1,146 @@
+"""Step 2: the data. A path, an upload, a sample or an earlier dataset; then what was found in it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import flet as ft
+
+from engine.core.errors import unexpected
+from engine.data.nouns import Dataset
+from studio.hooks import use_engine, use_session, use_surroundings, use_topic
+from studio.kit import (
+    Busy,
+    ErrorCard,
+    TextField,
+    body,
+    card,
+    columns,
+    component,
+    label,
+    loading,
+    muted,
+    plural,
+    row,
+)
+from studio.pages.upload import Uploads
+from studio.pages.wizard_found import Found
+from studio.pages.wizard_rows import Rendered
+from studio.session import Session, WizardDraft
+from studio.theme import S2, S3, S4
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+SAMPLES = {
+    "support.csv": ("Customer support", "480 questions to a shop with the answers by its rules. CSV."),
+    "chat.jsonl": ("Plant advice chat", "360 short conversations about plants. JSONL, OpenAI form."),
+    "tickets.parquet": ("Ticket labels", "480 messages, each with one of six labels. Parquet."),
+}
+EARLIER = 4
+
+
+async def import_chosen(engine: Engine, session: Session) -> None:
+    """Make the inspected file a dataset and keep its id in the draft. Raises StudioError."""
+    draft = session.wizard.value
+    mapping = draft.mapping or (draft.inspection.mapping if draft.inspection else None)
+    dataset = await engine.import_data(Path(draft.path), Path(draft.path).stem, mapping)
+    session.edit(dataset=dataset.id)
+
+
+@component
+def DataStep(draft: WizardDraft) -> Any:
+    """Where the data comes from, and what it is."""
+    session, engine = use_session(), use_engine()
+    busy, set_busy = ft.use_state("")
+    problem, set_problem = ft.use_state(lambda: None)
+
+    async def look(path: str) -> None:
+        """Read a file and say what it is."""
+        set_busy(Path(path).name)
+        set_problem(lambda _: None)
+        session.edit(path=path, inspection=None, mapping=None, dataset="")
+        try:
+            inspection = await engine.inspect_data(engine.path(path))
+            session.edit(inspection=inspection, path=str(engine.path(path)))
+        except Exception as error:  # noqa: BLE001 - shown as a card
+            card_ = unexpected(error)
+            set_problem(lambda _: card_)
+        finally:
+            set_busy("")
+
+    blocks: list[ft.Control] = [Sources(draft, look)]
+    if busy:
+        blocks.append(loading(f"Reading {busy}"))
+    if problem is not None:
+        blocks.append(ErrorCard(problem))
+    if draft.inspection is not None:
+        blocks.append(Found(draft))
+    if draft.dataset:
+        blocks.append(Rendered(draft))
+    return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
+@component
+def Sources(draft: WizardDraft, look: Any) -> Any:
+    """Path, upload, samples, earlier datasets."""
+    engine, session = use_engine(), use_session()
+    surroundings = use_surroundings()
+    datasets = use_topic(engine.datasets, every=0.5)
+    uploads = ft.use_memo(Uploads, [])
+
+    async def pick() -> None:
+        chosen = await uploads.choose(engine.home.path / "uploads")
+        if chosen is not None:
+            await look(str(chosen))
+
+    async def submit() -> None:
+        if session.wizard.value.path.strip():
+            await look(session.wizard.value.path.strip())
+
+    def typed(path: str) -> None:
+        session.edit(path=path, dataset="", inspection=None, mapping=None)
+
+    field = TextField(
+        draft.path, typed, label="Path of a file on this computer", hint="~/data/examples.csv", on_submit=submit
+    )
+    narrow = surroundings.columns == 1
+    open_ = row(
+        Busy("Read this file", "Reading", submit, main=False),
+        Busy("Choose a file", "Waiting", pick, icon=ft.Icons.UPLOAD_FILE, main=False),
+        wrap=False,
+    )
+    source = (
+        ft.Column([field, open_], spacing=S2, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+        if narrow
+        else ft.Row([ft.Container(field, expand=True), open_], spacing=S3)
+    )
+    kinds = muted("CSV, TSV, JSON, JSONL, Parquet or plain text, also gzipped. The file itself is never changed.")
+    samples = [_sample(path, draft, look) for path in engine.samples() if path.name in SAMPLES]
+    blocks = [source, kinds, label("Or start from a sample"), columns(samples, 1 if narrow else 3)]
+    shipped = {str(path) for path in engine.samples()}
+    earlier = [each for each in datasets if each.source not in shipped][:EARLIER]
+    if earlier:
+        blocks += [label("Or use data from before"), *[_earlier(each, draft, session) for each in earlier]]
+    return ft.Column(blocks, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
+def _sample(path: Path, draft: WizardDraft, look: Any) -> ft.Control:
+    name, words = SAMPLES[path.name]
+
+    async def take() -> None:
+        await look(str(path))
+
+    inside = ft.Column([label(name), muted(words)], spacing=2, tight=True)
+    return card(inside, on_click=take, selected=draft.path == str(path), padding=12, name=f"Sample: {name}")
+
+
+def _earlier(dataset: Dataset, draft: WizardDraft, session: Session) -> ft.Control:
+    def take() -> None:
+        session.edit(dataset=dataset.id, path=dataset.source, inspection=None, mapping=None)
+
+    made = time.strftime("%d %b %Y", time.localtime(dataset.made))
+    inside = ft.Row([label(dataset.name, expand=True), body(plural(dataset.rows, "row")), muted(made)], spacing=S4)
+    return card(inside, on_click=take, selected=dataset.id == draft.dataset, padding=12, name=f"Dataset {dataset.name}")

@@ -1,0 +1,72 @@
+"""Ten rows as the model will see them, the trained part tinted: the very bytes it is trained on, put back into text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import flet as ft
+
+from engine.core.errors import unexpected
+from studio.hooks import use_engine, use_loaded
+from studio.kit import ErrorCard, card, component, loading, muted, notice, section
+from studio.pages.wizard_state import FIRST_LENGTH, chosen_model, use_models
+from studio.session import WizardDraft
+from studio.theme import MONO, S2, S3, Ink
+
+if TYPE_CHECKING:
+    from engine.data.preview import PreviewRow
+
+SHOWN = 10
+
+
+@component
+def Rendered(draft: WizardDraft) -> Any:
+    """The first training rows of the chosen dataset, with the chosen model's template (or the first model's)."""
+    engine = use_engine()
+    models = use_models()
+    model = chosen_model(models, draft) or models[0]
+
+    async def load() -> tuple[PreviewRow, ...]:
+        length = min(model.context, FIRST_LENGTH)
+        return await engine.preview(draft.dataset, Path(model.path), length, "train", 0, SHOWN)
+
+    loaded = use_loaded(load, [draft.dataset, model.path])
+    if loaded.error is not None:
+        return ErrorCard(unexpected(loaded.error))
+    if loaded.value is None:
+        return loading("Preparing the rows as the model will see them")
+    if not any(row.trained_tokens for row in loaded.value):
+        return notice("bad", "There is nothing to train on.", "No row has an answer. Choose another column or file.")
+    legend = ft.Row(
+        [
+            ft.Container(width=14, height=14, bgcolor=Ink.PURPLE_TINT, border_radius=3),
+            muted("learned from; everything else is only read"),
+        ],
+        spacing=S2,
+    )
+    rows: list[ft.Control] = [_row(each) for each in loaded.value]
+    return section(f"As {model.name} will see it", legend, card(ft.Column(rows, spacing=S3, tight=True)))
+
+
+def _row(row: PreviewRow) -> ft.Control:
+    spans = [
+        ft.TextSpan(
+            segment.text,
+            ft.TextStyle(
+                font_family=MONO,
+                size=12,
+                color=Ink.ON_PURPLE_TINT if segment.trained else Ink.MUTED,
+                bgcolor=Ink.PURPLE_TINT if segment.trained else None,
+            ),
+        )
+        for segment in row.segments
+    ]
+    return ft.Column(
+        [
+            muted(f"row {row.source_row + 1}: {row.tokens} tokens, {row.trained_tokens} learned"),
+            ft.Text(spans=spans, selectable=True),
+        ],
+        spacing=2,
+        tight=True,
+    )

@@ -1,0 +1,135 @@
+"""Step 4: how it is trained. Five values that matter, each with its reason; the rest on demand, by group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flet as ft
+
+from engine.plan.defaults import Value
+from engine.plan.edits import settings_for
+from engine.spec.fields import Level, Setting
+from engine.spec.methods import method_name
+from engine.spec.records import Fact
+from studio.hooks import use_session, use_surroundings
+from studio.kit import (
+    Choice,
+    ErrorCard,
+    NumberField,
+    Switch,
+    TextField,
+    card,
+    component,
+    icon_button,
+    label,
+    loading,
+    muted,
+    quiet,
+    section,
+)
+from studio.pages.wizard_found import finding_notice
+from studio.pages.wizard_state import PlanState
+from studio.session import WizardDraft
+from studio.theme import S1, S3, S4, Ink
+
+METHODS = (("", "Chosen for you"), ("lora", "LoRA"), ("qlora", "QLoRA, 4 bits"), ("full", "Every weight"))
+GROUPS = {Level.ESSENTIAL: "What matters most", Level.ADVANCED: "Advanced", Level.EXPERT: "Expert"}
+
+
+@component
+def SettingsStep(draft: WizardDraft, state: PlanState) -> Any:
+    """The form, drawn from the settings' own descriptions."""
+    session = use_session()
+    if state.card is not None and state.plan is None:
+        return ft.Column(
+            [
+                ErrorCard(state.card),
+                quiet("Take the suggested values again", lambda: session.edit(edits={}, method="")),
+            ],
+            spacing=S3,
+        )
+    if state.plan is None:
+        return loading("Counting your data in the model's own tokens")
+    plan = state.plan
+    method: Any = method_name(plan.method)
+    settings = settings_for(method)
+    values = {each.name: each for each in plan.values}
+    levels = list(GROUPS) if draft.show_all else [Level.ESSENTIAL]
+    blocks: list[ft.Control] = [MethodRow(draft, values.get("method"))]
+    for level in levels:
+        rows: list[ft.Control] = [
+            SettingRow(setting, values[name], name in draft.edits, key=f"{name}-{method}")  # type: ignore[call-arg]
+            for name, setting in settings.items()
+            if setting.level is level and name in values
+        ]
+        blocks.append(section(GROUPS[level], card(ft.Column(rows, spacing=S4, tight=True))))
+    blocks += [finding_notice(each) for each in plan.findings]
+    more = "Show only what matters most" if draft.show_all else f"Show all {len(settings)} settings"
+    blocks.append(ft.Row([quiet(more, lambda: session.edit(show_all=not draft.show_all))]))
+    return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
+@component
+def MethodRow(draft: WizardDraft, value: Value | None) -> Any:
+    """LoRA, QLoRA, full, or as the plan decides."""
+    session = use_session()
+    chosen = Choice(draft.method, METHODS, lambda name: session.edit(method=name, edits={}), label="Method", width=260)
+    return _line(chosen, muted(value.reason if value else "", size=14), use_surroundings().columns == 1)
+
+
+@component
+def SettingRow(setting: Setting, value: Value, edited: bool) -> Any:
+    """One setting: name, value, reason, and back to the suggestion."""
+    session = use_session()
+    narrow = use_surroundings().columns == 1
+
+    def set_value(new: Fact) -> None:
+        if new != value.value:
+            session.edit(edits={**session.wizard.value.edits, setting.name: new})
+
+    def reset() -> None:
+        session.edit(edits={key: each for key, each in session.wizard.value.edits.items() if key != setting.name})
+
+    field = ft.Row(
+        [
+            ft.Container(_field(setting, value, set_value), expand=True),
+            *([icon_button(ft.Icons.RESTART_ALT, f"Suggested value for {setting.title}", reset)] if edited else []),
+        ],
+        spacing=S1,
+        width=260,
+    )
+    words = ft.Column(
+        [
+            label(setting.title, tooltip=setting.help),
+            muted(setting.help),
+            ft.Text(value.reason, size=12, color=Ink.PRIMARY if edited else Ink.MUTED, italic=not edited),
+        ],
+        spacing=0,
+        tight=True,
+    )
+    return _line(field, words, narrow)
+
+
+def _line(field: ft.Control, words: ft.Control, narrow: bool) -> ft.Control:
+    if narrow:
+        return ft.Column([words, field], spacing=S1, tight=True)
+    return ft.Row([ft.Container(field, width=268), ft.Container(words, expand=True)], spacing=S4)
+
+
+def _field(setting: Setting, value: Value, set_value: Any) -> ft.Control:
+    current = value.value
+    if isinstance(current, bool):
+        return Switch(current, set_value, label="on" if current else "off")
+    if setting.choices:
+        return Choice(str(current), [(each, each) for each in setting.choices], set_value, width=200)
+    if isinstance(current, int | float):
+        return NumberField(
+            current,
+            lambda number: set_value(int(number) if setting.whole else number),
+            whole=setting.whole,
+            minimum=setting.minimum,
+            maximum=setting.maximum,
+            unit=setting.unit,
+            width=120,
+        )
+    return TextField(", ".join(current) if isinstance(current, tuple) else str(current), set_value)

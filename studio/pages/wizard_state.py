@@ -1,0 +1,126 @@
+"""What the wizard's steps share: their names, the plan that follows the draft, and the way to a ready-made draft."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flet as ft
+import msgspec
+
+from engine.core.errors import StudioError, unexpected
+from engine.plan.models import BaseModel
+from engine.plan.planner import Draft, Plan
+from engine.spec.records import Card
+from studio.hooks import use_engine, use_loaded, use_session, use_topic
+from studio.session import WizardDraft
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+STEPS = ("Use case", "Data", "Model", "Settings", "Review")
+USE_CASE, DATA, MODEL, SETTINGS, REVIEW = range(len(STEPS))
+FIRST_LENGTH = 2048
+"""Tokens a dataset is first prepared at; the plan may then ask for fewer."""
+SAMPLE = "support.csv"
+SAMPLE_PROFILE = "customer-support"
+
+
+class PlanState(msgspec.Struct, frozen=True, eq=False):
+    """The plan of a draft: not yet possible, on its way, ready, or refused."""
+
+    plan: Plan | None = None
+    draft: Draft | None = None
+    waiting: bool = False
+    card: Card | None = None
+
+
+def profile_title(engine: Engine, profile_id: str) -> str:
+    """A profile's name as people read it."""
+    return next((each.title for each in engine.profiles() if each.id == profile_id), "")
+
+
+def use_models() -> tuple[BaseModel, ...]:
+    """The models at hand: the starter, those in the Home, and folders named in this session."""
+    engine, session = use_engine(), use_session()
+    found = ft.use_memo(lambda: engine.models().models, [])
+    named = use_topic(session.folders, every=0.0)
+    known = {each.path for each in found}
+    return (*found, *(each for each in named if each.path not in known))
+
+
+def chosen_model(models: tuple[BaseModel, ...], draft: WizardDraft) -> BaseModel | None:
+    """The draft's model among those at hand."""
+    return next((each for each in models if each.path == draft.model), None)
+
+
+def use_plan(draft: WizardDraft) -> PlanState:
+    """The plan that follows from the draft, again at every change; data is counted first where it was not yet."""
+    engine = use_engine()
+    model = chosen_model(use_models(), draft)
+    length, set_length = ft.use_state(0)
+    wanted = int(draft.edits.get("max_length", 0)) or length
+    if not wanted and model is not None:
+        wanted = min(model.context, FIRST_LENGTH)
+
+    async def count() -> Any:
+        if model is None or not draft.dataset:
+            return None
+        return await engine.facts(draft.dataset, model, wanted)
+
+    loaded = use_loaded(count, [draft.dataset, draft.model, wanted])
+    state = _state(engine, draft, model, loaded.value, loaded.waiting, loaded.error)
+
+    def prepare_again() -> None:
+        if state.plan is not None and state.plan.needs_preparing and "max_length" not in draft.edits:
+            set_length(state.plan.training.max_length)
+
+    ft.use_effect(prepare_again, [state.plan.training.max_length if state.plan else 0, draft.dataset, draft.model])
+    return state
+
+
+def _state(
+    engine: Engine, draft: WizardDraft, model: BaseModel | None, facts: Any, waiting: bool, error: Exception | None
+) -> PlanState:
+    if model is None or not draft.dataset:
+        return PlanState()
+    if error is not None:
+        return PlanState(card=unexpected(error))
+    if facts is None or facts.dataset != draft.dataset:
+        return PlanState(waiting=waiting)
+    method: Any = draft.method or None
+    name = draft.name or f"{facts.name}, {profile_title(engine, draft.profile).lower()}"
+    request = Draft(name=name, profile=draft.profile, model=model, data=facts, method=method, edits=draft.edits)
+    try:
+        return PlanState(plan=engine.plan(request), draft=request, waiting=waiting)
+    except StudioError as problem:
+        return PlanState(draft=request, card=problem.card)
+
+
+def ready_until(draft: WizardDraft, state: PlanState) -> int:
+    """The last step that can be shown: each needs what those before it decide."""
+    if not draft.profile:
+        return USE_CASE
+    if not draft.dataset:
+        return DATA
+    if not draft.model:
+        return MODEL
+    return REVIEW if state.plan is not None else SETTINGS
+
+
+async def sample_draft(engine: Engine) -> dict[str, Any]:
+    """Everything chosen for a first try: the support sample, the smallest model, the suggested settings."""
+    source = next((path for path in engine.samples() if path.name == SAMPLE), engine.samples()[0])
+    dataset = next((each for each in engine.datasets.value if each.source == str(source)), None)
+    if dataset is None:
+        dataset = await engine.import_data(source)
+    model = min(engine.models().models, key=lambda each: each.parameters)
+    profile = next((each.id for each in engine.profiles() if each.id == SAMPLE_PROFILE), engine.profiles()[0].id)
+    inspection = await engine.inspect_data(source)
+    return {
+        "step": REVIEW,
+        "profile": profile,
+        "path": str(source),
+        "inspection": inspection,
+        "dataset": dataset.id,
+        "model": model.path,
+    }

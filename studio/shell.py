@@ -1,0 +1,273 @@
+"""The frame around every page: activity bar, main area, side panel, status strip, keys. It stays while pages change.
+
+From 1200 px three columns, from 768 two (the panel goes below the content), below that one with a bar at the bottom.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import flet as ft
+import msgspec
+
+from engine.spec.records import RunState
+from studio.hooks import go, use_engine, use_surroundings, use_topic
+from studio.kit import act, component, empty, gigabytes, muted, plural, primary
+from studio.theme import S2, S3, S4, Ink
+
+log = logging.getLogger(__name__)
+BAR = 56
+STATUS = 28
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An entry of the activity bar; `key` opens it together with Alt and Shift."""
+
+    route: str
+    name: str
+    icon: Any
+    chosen: Any
+    key: str
+
+
+PLACES = (
+    Place("/", "Home", ft.Icons.HOME_OUTLINED, ft.Icons.HOME, "H"),
+    Place("/new", "New", ft.Icons.ADD_CIRCLE_OUTLINE, ft.Icons.ADD_CIRCLE, "N"),
+    Place("/runs", "Runs", ft.Icons.TIMELINE, ft.Icons.TIMELINE, "R"),
+    Place("/versions", "Versions", ft.Icons.LAYERS_OUTLINED, ft.Icons.LAYERS, "V"),
+    Place("/playground", "Playground", ft.Icons.CHAT_BUBBLE_OUTLINE, ft.Icons.CHAT_BUBBLE, "P"),
+)
+SETTINGS = Place("/settings", "Settings", ft.Icons.SETTINGS_OUTLINED, ft.Icons.SETTINGS, "S")
+KEYS = {place.key: place for place in (*PLACES, SETTINGS)}
+"""One table of keys; it also writes the tooltips."""
+
+
+def on_key(event: ft.KeyboardEvent) -> None:
+    """The one dispatcher of keys for the whole window."""
+    place = KEYS.get(event.key.upper())
+    if place is not None and event.alt and event.shift:
+        act(lambda: go(place.route))(event)  # type: ignore[misc]
+
+
+@component
+def Shell() -> Any:
+    """The frame; the page in the middle is the router's."""
+    surroundings = use_surroundings()
+    outlet = ft.use_route_outlet()
+    main = ft.Container(outlet, expand=True, bgcolor=Ink.BACKGROUND)
+    if surroundings.columns == 1:
+        return ft.Column([main, BottomBar()], spacing=0, expand=True)
+    return ft.Column(
+        [
+            ft.Row(
+                [ActivityBar(), ft.VerticalDivider(width=1, thickness=1, color=Ink.BORDER), main],
+                spacing=0,
+                expand=True,
+                vertical_alignment=ft.CrossAxisAlignment.STRETCH,
+            ),
+            StatusStrip(),
+        ],
+        spacing=0,
+        expand=True,
+    )
+
+
+def _here(route: str, path: str) -> bool:
+    return path == route if route == "/" else path == route or path.startswith(route + "/")
+
+
+@component
+def ActivityBar() -> Any:
+    """The places of the app, top to bottom."""
+    path = ft.use_route_location()
+    entries: list[ft.Control] = [_entry(place, _here(place.route, path)) for place in PLACES]
+    return ft.Container(
+        ft.Column(
+            [*entries, ft.Container(expand=True), _entry(SETTINGS, _here(SETTINGS.route, path))],
+            spacing=S2,
+            horizontal_alignment=ft.CrossAxisAlignment.CENTER,
+        ),
+        width=BAR,
+        bgcolor=Ink.SURFACE,
+        padding=ft.Padding.symmetric(vertical=S2),
+    )
+
+
+def _entry(place: Place, here: bool) -> ft.Control:
+    button = ft.IconButton(
+        place.chosen if here else place.icon,
+        icon_color=Ink.PRIMARY if here else Ink.MUTED,
+        icon_size=22,
+        tooltip=f"{place.name} (Alt+Shift+{place.key})",
+        on_click=act(lambda: go(place.route)),
+        style=ft.ButtonStyle(
+            bgcolor=Ink.PRIMARY_TINT if here else None,
+            shape=ft.RoundedRectangleBorder(radius=8),
+            side={ft.ControlState.FOCUSED: ft.BorderSide(2, Ink.FILL)},
+        ),
+        width=44,
+        height=44,
+    )
+    return ft.Semantics(content=button, selected=here)
+
+
+@component
+def BottomBar() -> Any:
+    """The places of the app on a narrow window, with their names."""
+    path = ft.use_route_location()
+    return ft.Container(
+        ft.Row(
+            [_tab(place, _here(place.route, path)) for place in PLACES],
+            spacing=0,
+            alignment=ft.MainAxisAlignment.SPACE_AROUND,
+        ),
+        bgcolor=Ink.SURFACE,
+        border=ft.Border.only(top=ft.BorderSide(1, Ink.BORDER)),
+        padding=ft.Padding.symmetric(vertical=S2),
+    )
+
+
+def _tab(place: Place, here: bool) -> ft.Control:
+    color = Ink.PRIMARY if here else Ink.MUTED
+    return ft.Semantics(
+        content=ft.Container(
+            ft.Column(
+                [
+                    ft.Icon(place.chosen if here else place.icon, color=color, size=22),
+                    ft.Text(place.name, size=11, color=color, no_wrap=True),
+                ],
+                spacing=2,
+                tight=True,
+                horizontal_alignment=ft.CrossAxisAlignment.CENTER,
+            ),
+            on_click=act(lambda: go(place.route)),
+            alignment=ft.Alignment.CENTER,
+        ),
+        button=True,
+        selected=here,
+        label=place.name,
+        container=True,
+        expand=1,
+    )
+
+
+@component
+def StatusStrip() -> Any:
+    """Device, memory, queue, and what works without a network; a leaf of its own, for it changes all the time."""
+    engine = use_engine()
+    hardware = use_topic(engine.hardware, every=1.0)
+    meters = use_topic(engine.meters, every=1.0)
+    runs = use_topic(engine.runs.list, every=0.5)
+    states = [run.state for run in runs]
+    busy = sum(state.active for state in states)
+    waiting = sum(state is RunState.CREATED for state in states)
+    memory = f"Memory {gigabytes(meters.memory_used)} of {gigabytes(meters.memory_total)}"
+    if meters.gpu_memory_used is not None and meters.gpu_memory_total:
+        memory = f"GPU memory {gigabytes(meters.gpu_memory_used)} of {gigabytes(meters.gpu_memory_total)}"
+    queue = "No run active" if not busy and not waiting else f"{busy} running, {waiting} waiting"
+    left = [_device(hardware), memory, queue]
+    return ft.Container(
+        ft.Row(
+            [
+                ft.Row([muted(words, no_wrap=True) for words in left], spacing=S4, expand=True),
+                muted("Everything runs on this computer", no_wrap=True),
+                muted(_version(), no_wrap=True),
+            ],
+            spacing=S4,
+            vertical_alignment=ft.CrossAxisAlignment.CENTER,
+        ),
+        height=STATUS,
+        bgcolor=Ink.SURFACE,
+        border=ft.Border.only(top=ft.BorderSide(1, Ink.BORDER)),
+        padding=ft.Padding.symmetric(horizontal=S3),
+    )
+
+
+def _device(hardware: Any) -> str:
+    if hardware is None:
+        return "Looking at the hardware…"
+    if hardware.gpus:
+        return hardware.gpus[0].name
+    return f"Processor, {plural(hardware.cores, 'core')}"
+
+
+def _version() -> str:
+    try:
+        return f"v{version('peft-studio')}"
+    except ImportError:  # run from a checkout that is not installed
+        return f"Python {sys.version_info.major}.{sys.version_info.minor}"
+
+
+@component
+def NotFound() -> Any:
+    """An address that leads nowhere."""
+    return ft.Container(
+        empty(
+            ft.Icons.EXPLORE_OFF_OUTLINED,
+            "There is no page at this address.",
+            "It may have moved, or the link was cut short.",
+            primary("Go to Home", lambda: go("/")),
+        ),
+        expand=True,
+        alignment=ft.Alignment.CENTER,
+    )
+
+
+def frame(
+    width: float,
+    columns: int,
+    title: ft.Control,
+    *content: ft.Control,
+    actions: tuple[ft.Control, ...] = (),
+    panel: ft.Control | None = None,
+    footer: ft.Control | None = None,
+    widest: int = 1120,
+) -> ft.Control:
+    """A page: its title line, its content, the panel at the right (or under the content where there is no room)."""
+    margin = 24 if columns > 1 else 16
+    head = ft.Row(
+        [ft.Container(title, expand=True if columns > 1 else None), *actions],
+        spacing=S2,
+        run_spacing=S2,
+        wrap=columns == 1,
+        vertical_alignment=ft.CrossAxisAlignment.CENTER,
+    )
+    side = panel is not None and columns == 3
+    below: list[ft.Control] = [panel] if panel is not None and not side else []
+    main = ft.Column(
+        [
+            ft.Container(
+                ft.Column(
+                    [head, *content, *below],
+                    spacing=24 if columns > 1 else 16,
+                    horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+                ),
+                padding=margin,
+                width=min(widest, width - (BAR if columns > 1 else 0) - (321 if side else 0) - 1),
+            )
+        ],
+        scroll=ft.ScrollMode.AUTO,
+        expand=True,
+        horizontal_alignment=ft.CrossAxisAlignment.CENTER if columns > 1 else ft.CrossAxisAlignment.START,
+    )
+    body: ft.Control = main if footer is None else ft.Column([main, footer], spacing=0, expand=True)
+    if not side or panel is None:
+        return body
+    return ft.Row(
+        [
+            body if footer is not None else main,
+            ft.VerticalDivider(width=1, thickness=1, color=Ink.BORDER),
+            ft.Container(
+                ft.Column([panel], scroll=ft.ScrollMode.AUTO, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
+                width=320,
+                bgcolor=Ink.SURFACE,
+                padding=S4,
+            ),
+        ],
+        spacing=0,
+        expand=True,
+        vertical_alignment=ft.CrossAxisAlignment.STRETCH,
+    )

@@ -1,0 +1,240 @@
+"""The design tokens: colours in light and dark, type, space, radius, and the Flet themes made from them.
+
+Knows nothing of any screen. Controls name a *role* (`Ink.MUTED`), which the client resolves against the theme in use,
+so that switching between light and dark redraws nothing here; only pictures drawn as SVG need the colours themselves
+(`Palette`). Contrast is held by tests/studio/test_theme.py.
+"""
+
+from __future__ import annotations
+
+import flet as ft
+import msgspec
+
+SANS = "Inter"
+MONO = "Fira Code"
+FONTS = {
+    SANS: "/fonts/Inter-400.ttf",
+    "Inter Semibold": "/fonts/Inter-600.ttf",
+    MONO: "/fonts/FiraCode-400.ttf",
+}
+"""Font families and where the client fetches them: from this app, never from the internet."""
+
+SMALL, BODY, LARGE, TITLE, DISPLAY = 12, 14, 16, 20, 28
+S1, S2, S3, S4, S6, S8, S12 = 4, 8, 12, 16, 24, 32, 48
+RADIUS_FIELD, RADIUS_CARD = 4, 8
+QUICK, PANEL = 120, 200
+"""Milliseconds: a change of state, and a panel that opens."""
+
+WIDE, MEDIUM = 1200, 768
+"""Widths at which a third and a second column appear."""
+
+
+class Palette(msgspec.Struct, frozen=True):
+    """The colours of one theme, as #RRGGBB."""
+
+    background: str
+    surface: str
+    raised: str
+    border: str
+    track: str
+    text: str
+    secondary: str
+    disabled: str
+    field: str
+    """Outline of fields: the border that must be seen (3:1)."""
+    primary: str
+    """Blue as text and icons."""
+    fill: str
+    """Blue as an area without words: bars, rings, the activity mark."""
+    action: str
+    """Blue under white words: the main button."""
+    on_action: str
+    primary_tint: str
+    on_primary_tint: str
+    purple: str
+    purple_tint: str
+    on_purple_tint: str
+    red: str
+    red_tint: str
+    on_red_tint: str
+    amber: str
+    amber_tint: str
+    green: str
+    green_tint: str
+    base: str
+    """The base model, everywhere."""
+
+
+LIGHT = Palette(
+    background="#FFFFFF",
+    surface="#F8FAFC",
+    raised="#FFFFFF",
+    border="#E5E7EB",
+    track="#E5E7EB",
+    text="#111827",
+    secondary="#4B5563",
+    disabled="#9CA3AF",
+    field="#858D9B",
+    primary="#2563EB",
+    fill="#3B82F6",
+    action="#2563EB",
+    on_action="#FFFFFF",
+    primary_tint="#DBEAFE",
+    on_primary_tint="#1E40AF",
+    purple="#7C3AED",
+    purple_tint="#EDE9FE",
+    on_purple_tint="#5B21B6",
+    red="#DC2626",
+    red_tint="#FEE2E2",
+    on_red_tint="#991B1B",
+    amber="#B45309",
+    amber_tint="#FEF3C7",
+    green="#047857",
+    green_tint="#D1FAE5",
+    base="#6B7280",
+)
+DARK = Palette(
+    background="#0B1020",
+    surface="#111827",
+    raised="#1A2233",
+    border="#253047",
+    track="#253047",
+    text="#F3F4F6",
+    secondary="#A7B0C0",
+    disabled="#5B6678",
+    field="#6B7689",
+    primary="#60A5FA",
+    fill="#3B82F6",
+    action="#2563EB",
+    on_action="#FFFFFF",
+    primary_tint="#1E3A5F",
+    on_primary_tint="#BFDBFE",
+    purple="#A78BFA",
+    purple_tint="#2E2257",
+    on_purple_tint="#DDD6FE",
+    red="#F87171",
+    red_tint="#45202A",
+    on_red_tint="#FECACA",
+    amber="#FBBF24",
+    amber_tint="#3D3113",
+    green="#34D399",
+    green_tint="#10392F",
+    base="#9CA3AF",
+)
+
+
+class Ink:
+    """Roles a control names; the client looks the colour up in the theme it shows."""
+
+    BACKGROUND = ft.Colors.SURFACE
+    SURFACE = ft.Colors.SURFACE_CONTAINER_LOW
+    RAISED = ft.Colors.SURFACE_CONTAINER_HIGH
+    BORDER = ft.Colors.OUTLINE_VARIANT
+    TRACK = ft.Colors.SURFACE_DIM
+    TEXT = ft.Colors.ON_SURFACE
+    MUTED = ft.Colors.ON_SURFACE_VARIANT
+    FIELD = ft.Colors.OUTLINE
+    PRIMARY = ft.Colors.PRIMARY
+    FILL = ft.Colors.PRIMARY_FIXED
+    ACTION = ft.Colors.SECONDARY
+    ON_ACTION = ft.Colors.ON_SECONDARY
+    PRIMARY_TINT = ft.Colors.PRIMARY_CONTAINER
+    ON_PRIMARY_TINT = ft.Colors.ON_PRIMARY_CONTAINER
+    PURPLE = ft.Colors.TERTIARY
+    PURPLE_TINT = ft.Colors.TERTIARY_CONTAINER
+    ON_PURPLE_TINT = ft.Colors.ON_TERTIARY_CONTAINER
+    RED = ft.Colors.ERROR
+    RED_TINT = ft.Colors.ERROR_CONTAINER
+    ON_RED_TINT = ft.Colors.ON_ERROR_CONTAINER
+    AMBER = ft.Colors.TERTIARY_FIXED
+    AMBER_TINT = ft.Colors.TERTIARY_FIXED_DIM
+    GREEN = ft.Colors.SECONDARY_FIXED
+    GREEN_TINT = ft.Colors.SECONDARY_FIXED_DIM
+    BASE = ft.Colors.PRIMARY_FIXED_DIM
+
+
+def _scheme(colors: Palette) -> ft.ColorScheme:
+    """Material's roles, filled with our tokens; every role that a stock control may use is set."""
+    return ft.ColorScheme(
+        primary=colors.primary,
+        on_primary=colors.background,
+        primary_container=colors.primary_tint,
+        on_primary_container=colors.on_primary_tint,
+        secondary=colors.action,
+        on_secondary=colors.on_action,
+        secondary_container=colors.primary_tint,
+        on_secondary_container=colors.on_primary_tint,
+        tertiary=colors.purple,
+        on_tertiary=colors.background,
+        tertiary_container=colors.purple_tint,
+        on_tertiary_container=colors.on_purple_tint,
+        error=colors.red,
+        on_error=colors.background,
+        error_container=colors.red_tint,
+        on_error_container=colors.on_red_tint,
+        surface=colors.background,
+        on_surface=colors.text,
+        on_surface_variant=colors.secondary,
+        surface_container_lowest=colors.background,
+        surface_container_low=colors.surface,
+        surface_container=colors.raised,
+        surface_container_high=colors.raised,
+        surface_container_highest=colors.raised,
+        surface_dim=colors.track,
+        surface_bright=colors.raised,
+        outline=colors.field,
+        outline_variant=colors.border,
+        inverse_surface=colors.text,
+        on_inverse_surface=colors.background,
+        inverse_primary=colors.fill,
+        primary_fixed=colors.fill,
+        primary_fixed_dim=colors.base,
+        secondary_fixed=colors.green,
+        secondary_fixed_dim=colors.green_tint,
+        tertiary_fixed=colors.amber,
+        tertiary_fixed_dim=colors.amber_tint,
+    )
+
+
+def _style(size: float, *, strong: bool = False) -> ft.TextStyle:
+    return ft.TextStyle(
+        size=size,
+        height=1.5,
+        letter_spacing=0,
+        font_family=SANS,
+        weight=ft.FontWeight.W_600 if strong else ft.FontWeight.W_400,
+    )
+
+
+def theme(colors: Palette) -> ft.Theme:
+    """The Flet theme of one palette."""
+    return ft.Theme(
+        color_scheme=_scheme(colors),
+        font_family=SANS,
+        scaffold_bgcolor=colors.background,
+        divider_color=colors.border,
+        disabled_color=colors.disabled,
+        visual_density=ft.VisualDensity.STANDARD,
+        text_theme=ft.TextTheme(
+            body_small=_style(SMALL), body_medium=_style(BODY), body_large=_style(BODY), label_large=_style(BODY)
+        ),
+        tooltip_theme=ft.TooltipTheme(
+            text_style=ft.TextStyle(size=SMALL, color=colors.background, font_family=SANS),
+            decoration=ft.BoxDecoration(bgcolor=colors.text, border_radius=ft.BorderRadius.all(RADIUS_FIELD)),
+            wait_duration=400,
+        ),
+        scrollbar_theme=ft.ScrollbarTheme(thickness=8, radius=4, thumb_color=colors.field),
+    )
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of #RRGGBB (WCAG 2.2)."""
+    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(first: str, second: str) -> float:
+    """Contrast ratio of two colours, 1 to 21 (WCAG 2.2)."""
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)

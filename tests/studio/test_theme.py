@@ -1,0 +1,43 @@
+"""Every pair of colours that the screens put together can be read (WCAG 2.2 AA)."""
+
+import pytest
+
+from studio.theme import DARK, LIGHT, Palette, contrast
+
+WORDS = [
+    (ink, ground)
+    for ground in ("background", "surface", "raised")
+    for ink in ("text", "secondary", "primary", "purple", "red", "amber", "green")
+] + [
+    ("on_action", "action"),
+    ("on_primary_tint", "primary_tint"),
+    ("on_purple_tint", "purple_tint"),
+    ("on_red_tint", "red_tint"),
+    ("text", "primary_tint"),
+    ("text", "purple_tint"),
+    ("text", "red_tint"),
+    ("text", "amber_tint"),
+    ("text", "green_tint"),
+]
+MARKS = [(mark, ground) for ground in ("background", "surface", "raised") for mark in ("fill", "field", "base")] + [
+    ("amber", "amber_tint"),
+    ("green", "green_tint"),
+    ("red", "red_tint"),
+]
+THEMES = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+
+
+@THEMES
+@pytest.mark.parametrize("ink,ground", WORDS)
+def test_words_reach_4_5_to_1(palette: Palette, ink: str, ground: str):
+    assert contrast(getattr(palette, ink), getattr(palette, ground)) >= 4.5
+
+
+@THEMES
+@pytest.mark.parametrize("mark,ground", MARKS)
+def test_icons_bars_and_field_borders_reach_3_to_1(palette: Palette, mark: str, ground: str):
+    assert contrast(getattr(palette, mark), getattr(palette, ground)) >= 3.0
+
+
+def test_contrast_of_black_on_white_is_21():
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21.0)

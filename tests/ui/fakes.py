@@ -1,0 +1,125 @@
+"""A small engine for the screens' tests: real values, real run folders, no worker and no store."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from engine.core.home import Home
+from engine.core.settings import Settings
+from engine.core.topics import Topic
+from engine.results.evaluation import Evaluation
+from engine.results.versions import Version
+from engine.runs.follow import LiveRun
+from engine.runs.meters import Meters
+from engine.runs.views import RunView
+from engine.spec import ring
+from engine.spec.files import LineWriter, write_struct
+from engine.spec.folder import RunFolder
+from engine.spec.records import Card, Event, LaunchRecord, MetricLine, RunState, StateRecord
+from engine.spec.runspec import TrainJob
+from tests.making import run_folder, train_spec
+
+
+class FakeRuns:
+    """Runs as folders; verbs are noted, not carried out."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.list: Topic[tuple[RunView, ...]] = Topic(())
+        self.asked: list[tuple[str, str]] = []
+        self._live: dict[str, LiveRun] = {}
+
+    def make(
+        self, name: str, state: RunState, *, steps: int = 0, total: int = 200, error: Card | None = None, age: float = 0.0
+    ) -> RunFolder:
+        """A run with `steps` steps behind it, in a state."""
+        spec = train_spec(Path("/models/starter"), Path("/prepared/x"))
+        assert isinstance(spec.job, TrainJob)
+        job = msgspec.structs.replace(spec.job, total_steps=total)
+        run_id = f"run-{len(self.list.value) + 1}"
+        spec = msgspec.structs.replace(spec, id=run_id, name=name, job=job, created=time.time() - age)
+        folder = run_folder(self._folder / run_id, spec)
+        me = psutil.Process()
+        launch = LaunchRecord(
+            attempt=0, pid=os.getpid(), process_started=me.create_time(), host="here", time=spec.created, threads=2
+        )
+        write_struct(folder.launch_file, launch)
+        folder.write_state(StateRecord(state=state, step=steps, total_steps=total, error=error))
+        write_steps(folder, 1, steps)
+        self.refresh(run_id)
+        return folder
+
+    def refresh(self, run_id: str) -> None:
+        """Publish the run's view again."""
+        live = self.live(run_id)
+        live._next_state = 0.0
+        live.poll()
+        others = [view for view in self.list.value if view.id != run_id]
+        self.list.set(tuple(sorted([*others, live.view.value], key=lambda view: -view.created)))
+
+    def live(self, run_id: str) -> LiveRun:
+        if run_id not in self._live:
+            self._live[run_id] = LiveRun(RunFolder(self._folder / run_id))
+        return self._live[run_id]
+
+    def pause(self, run_id: str) -> None:
+        self.asked.append(("pause", run_id))
+
+    def resume(self, run_id: str) -> None:
+        self.asked.append(("resume", run_id))
+
+    def stop(self, run_id: str) -> None:
+        self.asked.append(("stop", run_id))
+
+    def checkpoint_now(self, run_id: str) -> None:
+        self.asked.append(("checkpoint_now", run_id))
+
+
+def write_steps(folder: RunFolder, first: int, last: int) -> None:
+    """Metric lines of steps `first` to `last`, falling as losses do."""
+    lines = LineWriter(folder.metrics_file)
+    events = LineWriter(folder.events_file)
+    now = time.time()
+    for step in range(first, last + 1):
+        loss = 0.6 + 1.9 * math.exp(-step / 60) + 0.12 * math.sin(step * 1.7) * math.exp(-step / 120)
+        values: dict[str, float | str] = {"loss": loss, "tokens_per_second": 2300.0, "worker_memory": 6.1e8}
+        if step % 20 == 0:
+            values["validation_loss"] = loss + 0.08
+            events.write(Event(kind="checkpoint", time=now, step=step, message=f"Saved the state at step {step}."))
+        lines.write(MetricLine(attempt=0, step=step, time=now - (last - step) * 0.25, values=values))
+    lines.close()
+    events.close()
+
+
+class FakeEngine:
+    """What the screens ask of an engine. Parts a test needs are set by the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home.open(folder)
+        self.settings: Topic[Settings] = Topic(Settings())
+        self.hardware: Topic[Any] = Topic(None)
+        self.meters: Topic[Meters] = Topic(
+            Meters(cpu=0.34, memory_used=9_300_000_000, memory_total=25_000_000_000, disk_free=120_000_000_000)
+        )
+        self.runs = FakeRuns(self.home.runs)
+        self.versions: Topic[tuple[Version, ...]] = Topic(())
+        self.evaluations: dict[str, Evaluation] = {}
+
+    def save_settings(self, settings: Settings) -> None:
+        self.settings.set(settings)
+
+    def evaluation(self, version_id: str) -> Evaluation | None:
+        return self.evaluations.get(version_id)
+
+    async def evaluate(self, version_id: str) -> str:
+        return self.runs.make(f"Evaluation of {version_id}", RunState.RUNNING).id
+
+
+__all__ = ["FakeEngine", "FakeRuns", "ring", "write_steps"]
