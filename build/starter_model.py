@@ -52,7 +52,7 @@ def read_options() -> Options:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder for starter/ and samples/ (default: assets)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all text, data and weights")
-    parser.add_argument("--steps", type=int, default=3500, help="pre-training steps of 4,096 tokens")
+    parser.add_argument("--steps", type=int, default=1600, help="pre-training steps of 4,096 tokens")
     parser.add_argument("--minutes", type=float, help="pre-train for so long instead; not exactly repeatable")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch; the weights depend on it slightly")
     parser.add_argument("--samples-only", action="store_true", help="write only the sample datasets")

@@ -118,12 +118,13 @@ class Gate:
         first = path.lstrip("/").split("/", 1)[0]
         if path.startswith("/assets/fonts/noto"):  # Flutter's fallback for signs our fonts lack: no error, a box
             await _answer(send, 200, b"font/ttf", (self._assets / "fonts" / "Inter-400.ttf").read_bytes())
-        elif first in self._hidden and not path.startswith("/assets/"):
+        elif first in self._hidden and "." in path:
             await _answer(send, 404, b"text/plain", b"Not found.\n")
         else:
+            if first in self._hidden:  # a page of the app, called like a folder of its assets
+                scope["path"], scope["raw_path"] = "/", b"/"
             if path == "/favicon.png":
-                scope["path"] = "/icons/favicon.png"
-                scope["raw_path"] = b"/icons/favicon.png"
+                scope["path"], scope["raw_path"] = "/icons/favicon.png", b"/icons/favicon.png"
             await self._app(scope, receive, _Rewriter(send, _header(scope, b"host")))
 
 

@@ -5,7 +5,7 @@ Values are frozen; changes go through topics, so that a component watches a draf
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,9 @@ from engine.core.topics import Topic
 from engine.data.nouns import Inspection, Mapping
 from engine.plan.models import BaseModel
 from engine.spec.records import Fact
+
+if TYPE_CHECKING:
+    from studio.pages.talk import Talk
 
 
 class WizardDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,9 @@ class Session:
         """The version chosen in the playground."""
         self.folders: Topic[tuple[BaseModel, ...]] = Topic(())
         """Models in folders outside the Home that were named in this session."""
+
+        self.talks: dict[str, Talk] = {}
+        """The playground's conversations by version."""
 
     def edit(self, **changes: Any) -> None:
         """Change the wizard's draft."""

@@ -216,6 +216,10 @@ def NotFound() -> Any:
     )
 
 
+def _over(main: ft.Control, footer: ft.Control) -> ft.Control:
+    return ft.Column([main, footer], spacing=0, expand=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
 def frame(
     width: float,
     columns: int,
@@ -253,7 +257,7 @@ def frame(
         expand=True,
         horizontal_alignment=ft.CrossAxisAlignment.CENTER if columns > 1 else ft.CrossAxisAlignment.START,
     )
-    body: ft.Control = main if footer is None else ft.Column([main, footer], spacing=0, expand=True)
+    body: ft.Control = main if footer is None else _over(main, footer)
     if not side or panel is None:
         return body
     return ft.Row(

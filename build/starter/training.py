@@ -8,6 +8,8 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -39,14 +41,14 @@ class Schedule:
     row_lengths: tuple[int, ...] = (128, 128, 256, 512)
     peak_rate: float = 4e-3
     momentum: float = 0.95
-    warmup: float = 0.03
-    decay_from: float = 0.5
+    warmup: float = 0.045
+    decay_from: float = 0.507
     weight_decay: float = 0.05
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What pre-training took."""
+    """What pre-training took; `seconds` is steps times the median step, so a pause of the machine does not count."""
 
     steps: int
     tokens: int
@@ -99,26 +101,30 @@ def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, schedu
     optimizers = _optimizers(model, schedule)
     model.train()
     model.config.use_cache = False
-    started, step, average, done = time.monotonic(), 0, 0.0, 0.0
+    started, average, done = time.monotonic(), 0.0, 0.0
+    ends = [started]
     batches = rows(tokenizer, schedule.seed, schedule.row_lengths, schedule.tokens_per_step)
     while done < 1.0:
         _set_rate(optimizers, schedule.peak_rate * rate_at(done, schedule))
         loss = _step(model, optimizers, next(batches))
-        step += 1
+        ends.append(time.monotonic())
+        step = len(ends) - 1
         average = loss if step == 1 else 0.98 * average + 0.02 * loss
-        seconds = time.monotonic() - started
+        seconds = ends[-1] - started
         done = seconds / (60 * schedule.minutes) if schedule.minutes else step / schedule.steps
         if step % 50 == 0:
             rate = step * schedule.tokens_per_step / seconds
             print(f"step {step:5d}  {done:6.1%}  loss {average:.4f}  {rate:,.0f} tokens/s  {seconds:.0f} s", flush=True)
     model.config.use_cache = True
-    return Outcome(step, step * schedule.tokens_per_step, time.monotonic() - started, average)
+    usual = median(end - begin for begin, end in pairwise(ends))
+    return Outcome(len(ends) - 1, (len(ends) - 1) * schedule.tokens_per_step, usual * (len(ends) - 1), average)
 
 
 def rate_at(done: float, schedule: Schedule) -> float:
     """The learning rate's share of its peak: a straight warm-up, a plateau, then a cosine down to almost nothing."""
     if done < schedule.warmup:
-        return (done + 1e-3) / (schedule.warmup + 1e-3)
+        first = schedule.warmup / 30
+        return (done + first) / (schedule.warmup + first)
     if done < schedule.decay_from:
         return 1.0
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (done - schedule.decay_from) / (1 - schedule.decay_from)))
@@ -127,8 +133,8 @@ def rate_at(done: float, schedule: Schedule) -> float:
 def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.Optimizer]:
     """Muon for the layers' matrices, AdamW for embedding and norms.
 
-    Muon needs torch 2.9. At equal loss it needed a third of AdamW's steps here, and costs 35 ms a step. Its updates are scaled to AdamW's
-    size, so that one rate serves both.
+    Muon (torch 2.9 or later) needed a third of AdamW's steps here for the same loss, and costs 35 ms a step. Its
+    updates are scaled to AdamW's size, so that one rate serves both.
     """
     embedding = model.get_input_embeddings().weight
     matrices = [p for p in model.parameters() if p.dim() == 2 and p is not embedding]

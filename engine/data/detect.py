@@ -29,6 +29,7 @@ KNOWN_BINARY = (
     (b"\x89PNG", "a picture (PNG)", "Choose a file with text in it."),
     (b"\xff\xd8\xff", "a picture (JPEG)", "Choose a file with text in it."),
     (b"GIF8", "a picture (GIF)", "Choose a file with text in it."),
+    (b"RIFF", "sound or a film", "Choose a file with text in it."),
     (b"MZ", "a Windows program", "Choose a file with text in it."),
     (b"\x7fELF", "a program", "Choose a file with text in it."),
     (b"SQLite format 3", "an SQLite database", "Export the table you need as CSV."),

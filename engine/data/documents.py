@@ -63,6 +63,8 @@ def _json_fix(error: json.JSONDecodeError) -> str:
 
 def _record(line: int, value: JsonValue) -> Record | LineProblem:
     """An object is a record; a list is a conversation; a text is a row of plain text."""
+    if value == {}:
+        return LineProblem(line=line, what="The record is empty.", fix="Fill it in, or remove it.")
     if isinstance(value, dict):
         inner = value.get("row")
         if isinstance(inner, dict) and "row_idx" in value:  # a dataset viewer's export wraps each row
@@ -171,6 +173,7 @@ def read_document(file: IO[str]) -> Iterator[Record | LineProblem]:
         yield from _sequence(window)
     elif key := _list_key(whole):
         yield from _inside(window, key)
+        yield from _left_out(whole, key)
     elif _is_columns(whole):
         yield from _columns(whole)
     else:
@@ -257,6 +260,20 @@ def _inside(window: _Window, wanted: str) -> Iterator[Record | LineProblem]:
             return
         window.value()
         window.take(",")
+
+
+def _left_out(whole: dict[str, JsonValue], read: str) -> Iterator[LineProblem]:
+    """Other lists of such records (train and test in one file): only one is read, and that is said."""
+    names = _names(whole[read])
+    for key, value in whole.items():
+        if key != read and isinstance(value, list) and names & _names(value):
+            what = f"The list “{key}” with {len(value):,} records is not read; “{read}” is the longest one."
+            yield LineProblem(line=1, what=what, fix="Put all records into one list, or into two files.")
+
+
+def _names(values: JsonValue) -> set[str]:
+    objects = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return {name for each in objects[:1] for name in each}
 
 
 def _is_columns(whole: dict[str, JsonValue]) -> bool:

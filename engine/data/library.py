@@ -5,6 +5,7 @@ A folder appears whole or not at all. The source file is read and never touched.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import shutil
@@ -28,6 +29,7 @@ from engine.spec.prepared import Split
 
 FORMAT = 1
 DEFAULT_SEED = 42
+ABANDONED_SECONDS = 24 * 3600.0
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -51,16 +53,28 @@ def import_file(
     if not sample:
         raise _no_records(source, format)
     _, mapping = settle(source, format, sample, mapping)
-    datasets.mkdir(parents=True, exist_ok=True)
-    work = datasets / f".import-{uuid.uuid4().hex[:8]}"
+    work = new_work_folder(datasets)
     try:
-        work.mkdir()
         dataset = _write(work, source, format, mapping, seed, name, columns_of(sample), limits)
         return _place(work, datasets / dataset.id, dataset)
     except OSError as error:
         raise from_os(error, f"importing {source.name}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def new_work_folder(parent: Path) -> Path:
+    """A fresh `.work-…` folder; those left by a process killed over a day ago are removed. Raises StorageError."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for old in parent.glob(".work-*"):
+            if time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+        work = parent / f".work-{uuid.uuid4().hex[:8]}"
+        work.mkdir()
+    except OSError as error:
+        raise from_os(error, f"making a folder in {parent.name}") from error
+    return work
 
 
 def _no_records(source: Path, format: Format) -> DataError:
@@ -73,8 +87,9 @@ def _no_records(source: Path, format: Format) -> DataError:
 
 def _place(work: Path, folder: Path, dataset: Dataset) -> Dataset:
     """Put the finished folder in its place, unless the same dataset is there already."""
-    if (folder / "dataset.json").exists():
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
         return read_struct(folder / "dataset.json", Dataset)
+    shutil.rmtree(folder, ignore_errors=True)  # there is none, or one that was broken from outside
     rename(work, folder)
     sync_folder(folder.parent)
     return dataset

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from engine.core.errors import DataError, ModelError, from_os
-from engine.data.library import damaged, rows_in
+from engine.data.library import damaged, new_work_folder, rows_in
 from engine.data.masks import Tokens, tokenise
 from engine.data.nouns import Dataset, DatasetRow
 from engine.data.template import ChatTemplate, Refused, Rendered, template_source
@@ -53,9 +52,8 @@ def prepare(dataset_folder: Path, model_folder: Path, max_length: int, prepared_
     done = _prepared(prepared_root / header.hash)
     if done is not None:
         return done
-    work = prepared_root / f".prepare-{uuid.uuid4().hex[:8]}"
+    work = new_work_folder(prepared_root)
     try:
-        work.mkdir(parents=True)
         header = _write(work, dataset_folder, tokenizer, template, header)
         return _place(work, prepared_root / header.hash, header)
     except OSError as error:

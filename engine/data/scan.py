@@ -22,6 +22,8 @@ from engine.data.split import content_hash
 
 SAMPLED = 1_000
 PROBLEMS_KEPT = 100
+ANSWERS_COUNTED = 10_000
+"""Different answers that are told apart; a file where one answer rules shows that early."""
 COLUMNS = ("messages", "prompt", "context", "answer", "system", "text", "label")
 NEEDED: dict[str, tuple[str, ...]] = {
     "messages": ("messages",),
@@ -67,7 +69,9 @@ class Tally:
         self.answer_characters += answer
         self.longest = max(self.longest, prompt + answer)
         self.mended += "\ufffd" in row.answer or "Ã©" in row.answer or "â€™" in row.answer
-        self.answers[hash(row.answer)] += 1
+        answer_key = hash(row.answer)
+        if answer_key in self.answers or len(self.answers) < ANSWERS_COUNTED:
+            self.answers[answer_key] += 1
 
     def refuse(self, problem: LineProblem) -> None:
         """Count a problem; the first hundred are kept whole."""

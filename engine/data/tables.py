@@ -111,12 +111,19 @@ def read_table(lines: Iterable[str], dialect: Dialect) -> Iterator[Record | Line
     for each in split_table(lines, dialect.delimiter, dialect.escape):
         if isinstance(each, LineProblem):
             yield each
+        elif names is None and each.line == 1 and _is_hint(each.values):
+            continue
         elif names is None and dialect.header:
             names = column_names(each.values)
         else:
             if names is None:
                 names = [f"column_{number}" for number in range(1, len(each.values) + 1)]
             yield _record(each, names)
+
+
+def _is_hint(values: list[str]) -> bool:
+    """Excel's first line that names the delimiter, `sep=;`."""
+    return values[0].lower().lstrip("\ufeff") == "sep=" and not any(values[1:])
 
 
 def _record(fields: Fields, names: list[str]) -> Record | LineProblem:
@@ -178,7 +185,7 @@ def _first_rows(text: str, delimiter: str, escape: str) -> tuple[list[list[str]]
     for each in split_table(StringIO(text, newline=""), delimiter, escape):
         if isinstance(each, LineProblem):
             broken += 1
-        else:
+        elif rows or not _is_hint(each.values):
             rows.append(each.values)
         if len(rows) + broken >= SNIFFED:
             break

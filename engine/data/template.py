@@ -35,7 +35,7 @@ DEFAULT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Assistant:\\n' }}{% endif %}"
 )
-"""For a model that has no chat template: `User:` and `Assistant:`, each on a line above its words, and the end token."""
+"""For a model that has no chat template: `User:` and `Assistant:`, each on a line above its words, and an end token."""
 FROZEN_DATE = datetime.datetime(2024, 7, 26)
 """What a template gets that asks for today: the same text tomorrow, and the date that Llama 3 falls back to."""
 TIME_LIMIT = 5.0

@@ -17,11 +17,12 @@ NAMES: dict[RoleName, tuple[str, ...]] = {
     "system": _names("system system_prompt system_message persona"),
     "prompt": _names(
         "prompt question instruction query user input request problem task human customer ask source src premise "
-        "inquiry enquiry utterance"
+        "inquiry enquiry utterance q frage pregunta anfrage"
     ),
     "answer": _names(
         "answer response completion output reply assistant bot agent target tgt summary solution chosen translation "
-        "result gpt generation expected ideal highlights resolution"
+        "result gpt generation expected ideal highlights resolution a antwort "
+        "respuesta réponse"
     ),
     "context": _names("context passage background reference knowledge"),
     "label": _names("label category class sentiment intent topic tag priority rating emotion"),
@@ -49,7 +50,7 @@ def roles_of_name(name: str) -> dict[RoleName, float]:
     for role, names in NAMES.items():
         if joined in names or joined.removesuffix("s") in names:
             found[role] = WHOLE
-        elif any(word in names or word.removesuffix("s") in names for word in words):
+        elif any(len(word) > 1 and (word in names or word.removesuffix("s") in names) for word in words):
             found[role] = PART
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -43,6 +43,11 @@ def findings_of(
 ) -> tuple[Finding, ...]:
     """Everything worth saying, the worst first."""
     found = [*_memory(result), *_data(model, data, training), *_numbers(model, method, training, data, steps)]
+    return sorted_by_level(found)
+
+
+def sorted_by_level(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The worst first."""
     order = ("problem", "warning", "info")
     return tuple(sorted(found, key=lambda each: order.index(each.level)))
 

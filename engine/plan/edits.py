@@ -62,8 +62,6 @@ def checked(method: MethodName, edits: Mapping[str, Fact]) -> dict[str, Settled]
 
 
 def _settled(name: str, value: Fact, method: MethodName) -> Settled:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError
     wanted = [part.strip() for part in str(value).split(",")] if name == "targets" else value
     result = msgspec.convert(wanted, _HINTS[method][name], strict=False)
     if isinstance(result, float) and not math.isfinite(result):

@@ -76,8 +76,8 @@ class _Config(msgspec.Struct):
 
     architectures: list[str] | None = None
     model_type: str = ""
-    auto_map: msgspec.Raw | None = None
-    quantization_config: msgspec.Raw | None = None
+    auto_map: dict[str, object] | None = None
+    quantization_config: dict[str, object] | None = None
     is_encoder_decoder: bool = False
     hidden_size: int | None = None
     n_embd: int | None = None
@@ -218,7 +218,7 @@ def _fingerprint(config: bytes, weights: Weights) -> str:
 
 
 class _TokenizerConfig(msgspec.Struct):
-    chat_template: msgspec.Raw | None = None
+    chat_template: str | list[object] | None = None
 
 
 def _has_template(path: Path) -> bool:

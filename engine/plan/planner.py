@@ -81,7 +81,7 @@ def plan(draft: Draft, hardware: Hardware) -> Plan:
     steps = steps_of(draft.data.rows, training)
     findings = checks.findings_of(draft.model, draft.data, built, training, result, steps)
     if name != method:
-        findings = (checks.switched(values), *findings)
+        findings = checks.sorted_by_level((*findings, checks.switched(values)))
     return Plan(
         name=draft.name,
         profile=draft.profile,

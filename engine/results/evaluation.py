@@ -115,9 +115,9 @@ def _pairs(answers: Sequence[Answer], tuned: str) -> list[tuple[Answer, Answer]]
 
 
 def questions_of(dataset: Path) -> dict[int, str]:
-    """The last thing the user said in each held-out row, by the row's number; empty when the dataset is gone."""
+    """The last thing the user said in each row, by the row's number; empty when the dataset is gone."""
     try:
-        rows = list(rows_in(dataset, "validation"))
+        rows = list(rows_in(dataset))
     except StudioError:
         return {}
     asked = {number: [each.content for each in row.messages if each.role == "user"] for number, row in enumerate(rows)}

@@ -12,7 +12,7 @@ from studio.theme import BODY, RADIUS_FIELD, SANS, Ink
 HEIGHT = 36
 
 
-def _style(color: str, ground: str | None, line: str | None, hover: str) -> ft.ButtonStyle:
+def _style(color: str, ground: str | None, line: str | None, hover: str, inset: int = 14) -> ft.ButtonStyle:
     State = ft.ControlState
     return ft.ButtonStyle(
         color={State.DISABLED: Ink.MUTED, State.DEFAULT: color},
@@ -23,7 +23,7 @@ def _style(color: str, ground: str | None, line: str | None, hover: str) -> ft.B
         if line
         else {State.FOCUSED: ft.BorderSide(2, Ink.FILL)},
         shape=ft.RoundedRectangleBorder(radius=RADIUS_FIELD),
-        padding=ft.Padding.symmetric(horizontal=14, vertical=0),
+        padding=ft.Padding.symmetric(horizontal=inset, vertical=0),
         text_style=ft.TextStyle(size=BODY, font_family=SANS),
         icon_size=18,
         elevation=0,
@@ -33,7 +33,7 @@ def _style(color: str, ground: str | None, line: str | None, hover: str) -> ft.B
 
 PRIMARY = _style(Ink.ON_ACTION, Ink.ACTION, None, ft.Colors.with_opacity(0.12, "#000000"))
 SECONDARY = _style(Ink.TEXT, None, Ink.FIELD, ft.Colors.with_opacity(0.08, Ink.TEXT))
-QUIET = _style(Ink.PRIMARY, None, None, ft.Colors.with_opacity(0.10, Ink.PRIMARY))
+QUIET = _style(Ink.PRIMARY, None, None, ft.Colors.with_opacity(0.10, Ink.PRIMARY), inset=6)
 DANGER = _style(Ink.RED, None, Ink.RED, ft.Colors.with_opacity(0.10, Ink.RED))
 
 

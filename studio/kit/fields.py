@@ -38,10 +38,11 @@ def _box(label: str, hint: str, **rest: Any) -> ft.TextField:
 
 
 class _Typing:
-    """What was handed over last, and which key press is the newest."""
+    """What was given and handed over last, and which key press is the newest."""
 
     def __init__(self, value: str) -> None:
         self.committed = value
+        self.given = value
         self.turn = 0
 
 
@@ -57,17 +58,16 @@ def TextField(
     on_submit: Handler | None = None,
     autofocus: bool = False,
     expand: bool = False,
-    clear_on_submit: bool = False,
+    number: bool = False,
 ) -> Any:
     """A line or a few lines of text. `on_commit` gets the text on leaving, on Enter and after a rest."""
     draft, set_draft = ft.use_state(value)
-    given, set_given = ft.use_state(value)
     typing = ft.use_memo(lambda: _Typing(value), [])
-    if given != value and value != typing.committed:  # the model changed it, not this field
-        set_given(value)
-        set_draft(value)
-        typing.committed = value
-        draft = value
+    if typing.given != value:
+        typing.given = value
+        if value != typing.committed and not _same(value, draft, number):  # changed elsewhere, not in this field
+            set_draft(value)
+            draft = typing.committed = value
 
     def commit(words: str) -> None:
         if words != typing.committed:
@@ -88,9 +88,6 @@ def TextField(
         commit(words)
         if on_submit is not None:
             result = on_submit()
-            if clear_on_submit:
-                set_draft("")
-                typing.committed = ""
             if hasattr(result, "__await__"):
                 await result
 
@@ -110,6 +107,16 @@ def TextField(
         expand=expand or None,
         text_style=ft.TextStyle(size=13, font_family=MONO) if mono else None,
     )
+
+
+def _same(given: str, typed: str, number: bool) -> bool:
+    """Whether two texts mean the same, so that 1e-4 is not rewritten to 0.0001 under a person's hands."""
+    if not number:
+        return given == typed
+    try:
+        return float(given) == float(typed.replace(",", "."))
+    except ValueError:
+        return False
 
 
 @component
@@ -137,7 +144,7 @@ def NumberField(
         [
             ft.Row(
                 [
-                    ft.Container(TextField(shown, check, label=label, error=problem and " "), width=width),
+                    ft.Container(TextField(shown, check, label=label, error=problem and " ", number=True), width=width),
                     *([text.muted(unit)] if unit else []),
                 ],
                 spacing=8,

@@ -22,9 +22,9 @@ def bar(share: float | None, *, color: str = Ink.FILL, name: str = "", height: i
     )
 
 
-def meter(name: str, share: float, words: str) -> ft.Control:
-    """A named thin bar with its value; amber above 85 %, red above 95 %."""
-    color = Ink.RED if share > 0.95 else Ink.AMBER if share > 0.85 else Ink.FILL
+def meter(name: str, share: float, words: str, *, alarm: bool = True) -> ft.Control:
+    """A named thin bar with its value; with `alarm` (what may run out) amber above 85 %, red above 95 %."""
+    color = Ink.FILL if not alarm or share <= 0.85 else Ink.AMBER if share <= 0.95 else Ink.RED
     return ft.Column(
         [
             ft.Row([text.muted(name), text.muted(words)], alignment=ft.MainAxisAlignment.SPACE_BETWEEN),

@@ -32,16 +32,25 @@ def _pair(whole: int, large: int, large_name: str, small: int, small_name: str) 
 
 
 def duration_range(low: float, high: float) -> str:
-    """A range in one unit where both ends share it: 40 to 55 s, 3 to 5 min, 50 s to 2 min."""
-    for unit, name in ((1.0, "s"), (MINUTE, "min"), (HOUR, "h"), (DAY, "d")):
-        if high < {1.0: 90, MINUTE: 5400, HOUR: 2 * DAY}.get(unit, math.inf):
-            first, last = low / unit, high / unit
-            if last < 10 and unit > 1:
-                left, right = f"{first:.1f}".removesuffix(".0"), f"{last:.1f}".removesuffix(".0")
-            else:
-                left, right = f"{round(first)}", f"{round(last)}"
-            return f"about {right} {name}" if left == right else f"{left} to {right} {name}"
-    return duration(high)
+    """A range, each end in the unit that suits it, the unit said once when they share it: 3 to 5 min, 24 s to 2 min."""
+    first, last = _coarse(low), _coarse(high)
+    if first == last:
+        return f"about {last}"
+    number, unit = first.split(" ")
+    return f"{number} to {last}" if last.endswith(f" {unit}") else f"{first} to {last}"
+
+
+def _coarse(seconds: float) -> str:
+    """One unit, two figures: 24 s, 2.1 min, 45 min, 3.5 h, 12 d."""
+    if not math.isfinite(seconds):
+        return "unknown time"
+    for limit, unit, name in ((90, 1.0, "s"), (5400, MINUTE, "min"), (2 * DAY, HOUR, "h"), (math.inf, DAY, "d")):
+        if seconds < limit:
+            value = seconds / unit
+            return (
+                f"{value:.1f}".removesuffix(".0") + f" {name}" if value < 10 and unit > 1 else f"{round(value)} {name}"
+            )
+    return "unknown time"
 
 
 def eta_words(eta: Eta | None) -> str:

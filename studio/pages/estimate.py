@@ -17,10 +17,10 @@ from studio.kit import (
     duration_range,
     gigabytes,
     heading,
-    label,
     loading,
     meter,
     muted,
+    number,
     plural,
     quiet,
 )
@@ -75,7 +75,7 @@ def Numbers(estimate: Estimate, steps: int) -> Any:
         ft.Column(
             [
                 muted("Time"),
-                label(duration_range(estimate.seconds_min, estimate.seconds_max), size=20),
+                number(duration_range(estimate.seconds_min, estimate.seconds_max)),
                 muted(f"{plural(steps, 'step')} at about {estimate.tokens_per_second:,.0f} tokens/s"),
             ],
             spacing=0,

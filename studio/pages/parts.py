@@ -38,7 +38,7 @@ def ResourceMeters() -> Any:
     """Processor, memory and disk as thin bars, every two seconds."""
     meters = use_topic(use_engine().meters, every=1.0)
     rows = [
-        meter("Processor", meters.cpu, f"{meters.cpu * 100:.0f} %"),
+        meter("Processor", meters.cpu, f"{meters.cpu * 100:.0f} %", alarm=False),
         meter(
             "Memory",
             meters.memory_used / meters.memory_total,
@@ -46,7 +46,7 @@ def ResourceMeters() -> Any:
         ),
     ]
     if meters.gpu_memory_used is not None and meters.gpu_memory_total:
-        rows.append(meter("GPU", meters.gpu_utilization or 0.0, percent(meters.gpu_utilization or 0.0)))
+        rows.append(meter("GPU", meters.gpu_utilization or 0.0, percent(meters.gpu_utilization or 0.0), alarm=False))
         rows.append(
             meter(
                 "GPU memory",

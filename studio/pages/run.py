@@ -146,7 +146,7 @@ def _time(run: RunView) -> ft.Control:
     if run.state is RunState.RUNNING and run.eta is not None:
         return fact("Time left", duration(run.eta.expected), duration_range(run.eta.low, run.eta.high))
     if run.state in (RunState.RUNNING, RunState.INITIALIZING):
-        return fact("Time left", "–", "measuring the first steps")
+        return fact("Time left", "–", "after a few steps")
     return fact("Time taken", duration(run.seconds) if run.seconds else "–", "last attempt" if run.attempt else "")
 
 

@@ -27,15 +27,14 @@ def SettingsPage() -> Any:
         ft.Row([ft.Container(code(f"Alt+Shift+{key}", selectable=False), width=140), muted(place.name, size=14)])
         for key, place in KEYS.items()
     ]
+    home = ft.Column([muted("Home"), code(str(engine.home.path))], spacing=S1, tight=True)
     return frame(
         surroundings.width,
         surroundings.columns,
         title("Settings"),
         card(ft.Column(rows, spacing=S4, tight=True)),
         section("Keys", card(ft.Column(list(keys), spacing=S3, tight=True))),
-        section(
-            "Where things are", card(ft.Column([muted("Home"), code(str(engine.home.path))], spacing=S1, tight=True))
-        ),
+        section("Where things are", card(home)),
         widest=860,
     )
 

@@ -58,7 +58,6 @@ def Wizard() -> Any:
         ft.Container(content, key=f"step-{step}"),
         panel=EstimatePanel(draft, state) if wide or step >= REVIEW - 1 else None,
         footer=Footer(draft, state, step),
-        widest=1000,
     )
 
 

@@ -120,8 +120,8 @@ def Sources(draft: WizardDraft, look: Any) -> Any:
     kinds = muted("CSV, TSV, JSON, JSONL, Parquet or plain text, also gzipped. The file itself is never changed.")
     samples = [_sample(path, draft, look) for path in engine.samples() if path.name in SAMPLES]
     blocks = [source, kinds, label("Or start from a sample"), columns(samples, 1 if narrow else 3)]
-    shipped = {str(path) for path in engine.samples()}
-    earlier = [each for each in datasets if each.source not in shipped][:EARLIER]
+    shipped = {path.name for path in engine.samples()}
+    earlier = [each for each in datasets if Path(each.source).name not in shipped][:EARLIER]
     if earlier:
         blocks += [label("Or use data from before"), *[_earlier(each, draft, session) for each in earlier]]
     return ft.Column(blocks, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
@@ -139,7 +139,7 @@ def _sample(path: Path, draft: WizardDraft, look: Any) -> ft.Control:
 
 def _earlier(dataset: Dataset, draft: WizardDraft, session: Session) -> ft.Control:
     def take() -> None:
-        session.edit(dataset=dataset.id, path=dataset.source, inspection=None, mapping=None)
+        session.edit(dataset=dataset.id, path="", inspection=None, mapping=None)
 
     made = time.strftime("%d %b %Y", time.localtime(dataset.made))
     inside = ft.Row([label(dataset.name, expand=True), body(plural(dataset.rows, "row")), muted(made)], spacing=S4)

@@ -10,7 +10,7 @@ import flet as ft
 from engine.core.errors import unexpected
 from studio.hooks import use_engine, use_loaded
 from studio.kit import ErrorCard, card, component, loading, muted, notice, section
-from studio.pages.wizard_state import FIRST_LENGTH, chosen_model, use_models
+from studio.pages.wizard_state import chosen_model, first_length, use_models
 from studio.session import WizardDraft
 from studio.theme import MONO, S2, S3, Ink
 
@@ -28,7 +28,7 @@ def Rendered(draft: WizardDraft) -> Any:
     model = chosen_model(models, draft) or models[0]
 
     async def load() -> tuple[PreviewRow, ...]:
-        length = min(model.context, FIRST_LENGTH)
+        length = first_length(engine, draft, model)
         return await engine.preview(draft.dataset, Path(model.path), length, "train", 0, SHOWN)
 
     loaded = use_loaded(load, [draft.dataset, model.path])

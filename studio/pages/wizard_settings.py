@@ -18,10 +18,10 @@ from studio.kit import (
     NumberField,
     Switch,
     TextField,
+    body,
     card,
     component,
     icon_button,
-    label,
     loading,
     muted,
     quiet,
@@ -100,9 +100,8 @@ def SettingRow(setting: Setting, value: Value, edited: bool) -> Any:
     )
     words = ft.Column(
         [
-            label(setting.title, tooltip=setting.help),
-            muted(setting.help),
-            ft.Text(value.reason, size=12, color=Ink.PRIMARY if edited else Ink.MUTED, italic=not edited),
+            body(setting.help),
+            ft.Text(value.reason, size=12, color=Ink.PRIMARY if edited else Ink.MUTED),
         ],
         spacing=0,
         tight=True,
@@ -119,9 +118,11 @@ def _line(field: ft.Control, words: ft.Control, narrow: bool) -> ft.Control:
 def _field(setting: Setting, value: Value, set_value: Any) -> ft.Control:
     current = value.value
     if isinstance(current, bool):
-        return Switch(current, set_value, label="on" if current else "off")
+        return Switch(current, set_value, label=setting.title)
     if setting.choices:
-        return Choice(str(current), [(each, each) for each in setting.choices], set_value, width=200)
+        return Choice(
+            str(current), [(each, each) for each in setting.choices], set_value, label=setting.title, width=216
+        )
     if isinstance(current, int | float):
         return NumberField(
             current,
@@ -130,6 +131,7 @@ def _field(setting: Setting, value: Value, set_value: Any) -> ft.Control:
             minimum=setting.minimum,
             maximum=setting.maximum,
             unit=setting.unit,
-            width=120,
+            label=setting.title,
+            width=150,
         )
-    return TextField(", ".join(current) if isinstance(current, tuple) else str(current), set_value)
+    return TextField(", ".join(current) if isinstance(current, tuple) else str(current), set_value, label=setting.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flet as ft
@@ -53,6 +54,12 @@ def chosen_model(models: tuple[BaseModel, ...], draft: WizardDraft) -> BaseModel
     return next((each for each in models if each.path == draft.model), None)
 
 
+def first_length(engine: Engine, draft: WizardDraft, model: BaseModel) -> int:
+    """The context length that data is first counted at: the profile's, as far as the model can read."""
+    context = next((each.dials.context for each in engine.profiles() if each.id == draft.profile), FIRST_LENGTH)
+    return min(model.context, context)
+
+
 def use_plan(draft: WizardDraft) -> PlanState:
     """The plan that follows from the draft, again at every change; data is counted first where it was not yet."""
     engine = use_engine()
@@ -60,7 +67,7 @@ def use_plan(draft: WizardDraft) -> PlanState:
     length, set_length = ft.use_state(0)
     wanted = int(draft.edits.get("max_length", 0)) or length
     if not wanted and model is not None:
-        wanted = min(model.context, FIRST_LENGTH)
+        wanted = first_length(engine, draft, model)
 
     async def count() -> Any:
         if model is None or not draft.dataset:
@@ -110,7 +117,7 @@ def ready_until(draft: WizardDraft, state: PlanState) -> int:
 async def sample_draft(engine: Engine) -> dict[str, Any]:
     """Everything chosen for a first try: the support sample, the smallest model, the suggested settings."""
     source = next((path for path in engine.samples() if path.name == SAMPLE), engine.samples()[0])
-    dataset = next((each for each in engine.datasets.value if each.source == str(source)), None)
+    dataset = next((each for each in engine.datasets.value if Path(each.source).name == source.name), None)
     if dataset is None:
         dataset = await engine.import_data(source)
     model = min(engine.models().models, key=lambda each: each.parameters)

@@ -25,9 +25,9 @@ STARTER, SAMPLES = ROOT / "assets" / "starter", ROOT / "assets" / "samples"
 # `build/` is a folder of commands, not a package; its parts are found the way the command finds them
 sys.path.insert(0, str(ROOT / "build"))
 
-from starter import samples  # noqa: E402
-from starter.corpus import TEXT_END, TURN_END, TURN_START, documents, render_chat, word_lists  # noqa: E402
-from starter.grammar import plural, with_article  # noqa: E402
+from starter import samples  # noqa: E402  # pyright: ignore[reportMissingImports]
+from starter.corpus import TEXT_END, TURN_END, TURN_START, documents, render_chat, word_lists  # noqa: E402  # pyright: ignore[reportMissingImports]
+from starter.grammar import plural, with_article  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 SEED = 0
 DOCUMENTS = 6000
@@ -85,9 +85,9 @@ def test_every_weight_is_stored_as_bfloat16() -> None:
 
 
 def test_the_model_loads_plainly_as_a_llama(model: Any, tokenizer: Any) -> None:
-    assert isinstance(model, LlamaForCausalLM)
     assert model.config.vocab_size == len(tokenizer)
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    assert isinstance(model, LlamaForCausalLM)
 
 
 @pytest.mark.parametrize("size", ["hidden_size", "intermediate_size", "vocab_size"])

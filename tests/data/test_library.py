@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import polars
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from engine.core.errors import DataError
+from engine.core.errors import DataError, StorageError
 from engine.data.library import import_file, list_datasets, load_dataset, read_problems, read_rows
 from engine.data.nouns import Mapping, Message, Row
 from engine.data.split import content_hash, split_rows
@@ -95,6 +97,25 @@ def test_nothing_is_left_behind_by_an_import_that_fails(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         import_file(tmp_path / "ds", tmp_path / "a.csv")
     assert not (tmp_path / "ds").exists() or list((tmp_path / "ds").iterdir()) == []
+
+
+def test_what_a_killed_import_left_is_cleared_after_a_day_and_a_broken_dataset_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(as_csv(ROWS))
+    made = import_file(tmp_path / "ds", tmp_path / "a.csv")
+    for name, age in ((".work-old", 100_000), (".work-new", 10)):
+        (tmp_path / "ds" / name).mkdir()
+        os.utime(tmp_path / "ds" / name, (time.time() - age, time.time() - age))
+    (tmp_path / "ds" / made.id / "dataset.json").write_text("{")
+    assert list_datasets(tmp_path / "ds") == []
+    assert import_file(tmp_path / "ds", tmp_path / "a.csv").id == made.id
+    assert sorted(each.name for each in (tmp_path / "ds").iterdir()) == [".work-new", made.id]
+
+
+def test_a_folder_that_cannot_be_written_is_a_card(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(as_csv(ROWS))
+    (tmp_path / "ds").write_text("a file in the way")
+    with pytest.raises(StorageError):
+        import_file(tmp_path / "ds", tmp_path / "a.csv")
 
 
 def test_a_dataset_is_found_by_id_beginning_and_name(tmp_path: Path) -> None:

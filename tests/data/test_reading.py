@@ -100,6 +100,35 @@ def test_parquet_keeps_nested_and_missing_values(tmp_path: Path) -> None:
     assert (found.format.name, found.rows, found.problem_count, found.problems[0].line) == ("parquet", 1, 1, 2)
 
 
+ODD = {
+    "Excel's hint": "sep=;\nquestion;answer\na;b\nc;d\n",
+    "blank lines around": "\n\nquestion,answer\na,b\nc,d\n\n\n",
+    "Windows line ends": "question,answer\r\na,b\r\nc,d\r\n",
+    "backslashes before quotes": 'id,question,answer\n"\\"1\\"",a,b\n"\\"2\\"",c,d\n',
+    "objects one after the other": '{\n"question":"a",\n"answer":"b"}\n{\n"question":"c","answer":"d"}',
+    "a viewer's export": '{"features":[{"name":"question"}],"rows":[{"row_idx":0,"row":{"question":"a","answer":"b"}},'
+    '{"row_idx":1,"row":{"question":"c","answer":"d"}}]}',
+    "pandas": '{"question":{"0":"a","1":"c"},"answer":{"0":"b","1":"d"}}',
+    "short names": "q,a\na,b\nc,d\n",
+    "German names": "Frage;Antwort\na;b\nc;d\n",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
+def test_odd_but_whole_files_are_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data").write_bytes(text.encode())
+    found = inspect_file(tmp_path / "data")
+    assert found.problem_count == 0
+    assert [(row.prompt, row.answer) for row in found.sample] == [("a", "b"), ("c", "d")]
+
+
+def test_a_second_list_in_a_document_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    train = [{"question": "a", "answer": "b"}, {"question": "c", "answer": "d"}]
+    (tmp_path / "x").write_text(json.dumps({"train": train, "test": train[:1], "features": [{"name": "question"}]}))
+    found = inspect_file(tmp_path / "x")
+    assert found.rows == 2 and [("“test”" in each.what) for each in found.problems] == [True]
+
+
 def test_plain_text_is_read_by_paragraph_and_prose_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("Hello, world\nBye, world\n\nAnother, thing\n\n\n")
     records = list(read_records(tmp_path / "a", detect(tmp_path / "a", Limits())))
@@ -152,6 +181,7 @@ BAD = {
     "damaged parquet": (b"PAR1" + b"x" * 100 + b"PAR1", "cut off"),
     "half a gzip": (gzip.compress(b"question,answer\n" * 9000)[:60], "cut off"),
     "one torn object": (b'{"question": "a", "ans', "can be used"),
+    "an empty object": (b"{}", "can be used"),
     "no good row": (b"question,answer\na\nb\n", "can be used"),
 }
 

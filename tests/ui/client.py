@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import flet as ft
 import msgpack
@@ -36,12 +36,12 @@ class Client(Connection):
         self.page.width = width
         self.page.height = 900
         self.page.platform_brightness = ft.Brightness.LIGHT
-        _context_page.set(self.page)
+        _context_page.set(cast(Any, self.page))
         context.reset_auto_update()
         self._pack(self.session.get_page_patch())
 
-    def _pack(self, thing: object) -> bytes:
-        return msgpack.packb(thing, default=configure_encode_object_for_msgpack(BaseControl))
+    def _pack(self, thing: object) -> None:
+        msgpack.packb(thing, default=configure_encode_object_for_msgpack(BaseControl))
 
     def send_message(self, message: Message) -> None:
         self._pack([message.action, message.body])

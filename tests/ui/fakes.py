@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ import psutil
 from engine.core.home import Home
 from engine.core.settings import Settings
 from engine.core.topics import Topic
+from engine.data.inspect import inspect_file
+from engine.data.library import import_file, list_datasets
+from engine.data.nouns import Dataset, Inspection, Mapping
+from engine.data.prepare import prepare
+from engine.data.preview import PreviewRow, preview
+from engine.plan.facts import DataFacts
+from engine.plan.hardware import Hardware
+from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
+from engine.plan.planner import Draft, Plan, plan
+from engine.plan.profiles import Profile, profiles
 from engine.results.evaluation import Evaluation
 from engine.results.versions import Version
 from engine.runs.follow import LiveRun
@@ -22,9 +33,22 @@ from engine.runs.views import RunView
 from engine.spec import ring
 from engine.spec.files import LineWriter, write_struct
 from engine.spec.folder import RunFolder
+from engine.spec.prepared import PreparedHeader, Split
 from engine.spec.records import Card, Event, LaunchRecord, MetricLine, RunState, StateRecord
 from engine.spec.runspec import TrainJob
 from tests.making import run_folder, train_spec
+
+HARDWARE = Hardware(
+    gpus=(),
+    cpu="a processor",
+    cores=4,
+    threads=4,
+    memory_total=16_000_000_000,
+    memory_free=10_000_000_000,
+    disk_free=100_000_000_000,
+    bf16=False,
+    on_battery=None,
+)
 
 
 class FakeRuns:
@@ -37,7 +61,14 @@ class FakeRuns:
         self._live: dict[str, LiveRun] = {}
 
     def make(
-        self, name: str, state: RunState, *, steps: int = 0, total: int = 200, error: Card | None = None, age: float = 0.0
+        self,
+        name: str,
+        state: RunState,
+        *,
+        steps: int = 0,
+        total: int = 200,
+        error: Card | None = None,
+        age: float = 0.0,
     ) -> RunFolder:
         """A run with `steps` steps behind it, in a state."""
         spec = train_spec(Path("/models/starter"), Path("/prepared/x"))
@@ -86,6 +117,7 @@ def write_steps(folder: RunFolder, first: int, last: int) -> None:
     """Metric lines of steps `first` to `last`, falling as losses do."""
     lines = LineWriter(folder.metrics_file)
     events = LineWriter(folder.events_file)
+    writer = ring.RingWriter(folder.ring_file)
     now = time.time()
     for step in range(first, last + 1):
         loss = 0.6 + 1.9 * math.exp(-step / 60) + 0.12 * math.sin(step * 1.7) * math.exp(-step / 120)
@@ -93,7 +125,11 @@ def write_steps(folder: RunFolder, first: int, last: int) -> None:
         if step % 20 == 0:
             values["validation_loss"] = loss + 0.08
             events.write(Event(kind="checkpoint", time=now, step=step, message=f"Saved the state at step {step}."))
-        lines.write(MetricLine(attempt=0, step=step, time=now - (last - step) * 0.25, values=values))
+        when = now - (last - step) * 0.25
+        lines.write(MetricLine(attempt=0, step=step, time=when, values=values))
+        for name, value in values.items():
+            writer.write(name, step, float(value), when)
+    writer.close()
     lines.close()
     events.close()
 
@@ -110,16 +146,66 @@ class FakeEngine:
         )
         self.runs = FakeRuns(self.home.runs)
         self.versions: Topic[tuple[Version, ...]] = Topic(())
+        self.datasets: Topic[tuple[Dataset, ...]] = Topic(())
+        self.started: list[Draft] = []
         self.evaluations: dict[str, Evaluation] = {}
 
     def save_settings(self, settings: Settings) -> None:
         self.settings.set(settings)
+
+    @staticmethod
+    def path(words: str) -> Path:
+        return Path(words).expanduser().absolute()
+
+    def samples(self) -> tuple[Path, ...]:
+        folder = Path(str(files("assets") / "samples"))
+        return tuple(sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".jsonl", ".parquet")))
+
+    async def inspect_data(self, path: Path, mapping: Mapping | None = None) -> Inspection:
+        return inspect_file(path, None, mapping)
+
+    async def import_data(self, path: Path, name: str = "", mapping: Mapping | None = None) -> Dataset:
+        dataset = import_file(self.home.datasets, path, name=name, mapping=mapping)
+        self.datasets.set(tuple(list_datasets(self.home.datasets)))
+        return dataset
+
+    def _prepared(self, dataset_id: str, model_path: Path, max_length: int) -> PreparedHeader:
+        return prepare(self.home.datasets / dataset_id, model_path, max_length, self.home.prepared)
+
+    async def preview(
+        self,
+        dataset_id: str,
+        model_path: Path,
+        max_length: int,
+        split: Split = "train",
+        start: int = 0,
+        count: int = 10,
+    ) -> tuple[PreviewRow, ...]:
+        header = self._prepared(dataset_id, model_path, max_length)
+        return preview(self.home.prepared / header.hash, model_path, split, start, count)
+
+    def profiles(self) -> tuple[Profile, ...]:
+        return profiles()
+
+    def models(self) -> FoundModels:
+        return find_models(self.home.models, starter_path())
+
+    def model(self, words: str) -> BaseModel:
+        return read_base_model(self.path(words))
+
+    async def facts(self, dataset_id: str, model: BaseModel, max_length: int) -> DataFacts:
+        name = next(each.name for each in self.datasets.value if each.id == dataset_id)
+        return DataFacts.from_header(self._prepared(dataset_id, Path(model.path), max_length), name)
+
+    def plan(self, draft: Draft) -> Plan:
+        return plan(draft, HARDWARE)
+
+    async def start(self, draft: Draft) -> str:
+        self.started.append(draft)
+        return self.runs.make(draft.name, RunState.CREATED).id
 
     def evaluation(self, version_id: str) -> Evaluation | None:
         return self.evaluations.get(version_id)
 
     async def evaluate(self, version_id: str) -> str:
         return self.runs.make(f"Evaluation of {version_id}", RunState.RUNNING).id
-
-
-__all__ = ["FakeEngine", "FakeRuns", "ring", "write_steps"]

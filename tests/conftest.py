@@ -1,0 +1,27 @@
+"""What several test folders share: one tiny model and one set of prepared rows a session, and a Home of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.making import prepared_data, tiny_model
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of two layers."""
+    return tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty prepared training rows and eight held out."""
+    return prepared_data(tmp_path_factory.mktemp("rows"))
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's Home."""
+    monkeypatch.setenv("PEFT_STUDIO_HOME", str(tmp_path / "home"))

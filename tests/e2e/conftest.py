@@ -1,0 +1,157 @@
+"""The served app in a real browser: one browser and one Home for the whole test session.
+
+Every page made here fails its test when a request leaves this machine or the console shows an error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+START_SECONDS = 60
+SERVE = (
+    "import sys; from pathlib import Path; from studio.web import serve_home; "
+    "serve_home(Path(sys.argv[1]), browser=False, json=True)"
+)
+
+
+def chromium() -> str:
+    """The browser of this machine; without one the tests are skipped, and in CI they fail."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("no Chromium found, and CI must run the browser tests")
+    if found is None:
+        pytest.skip("no Chromium found")
+    return found
+
+
+@dataclass
+class Served:
+    """A running app: its process, its Home, its address, and the cookie that opens it."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    link: str
+    state: Any = None
+
+    @property
+    def address(self) -> str:
+        return self.link.split("/?")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rsplit(":", 1)[1])
+
+
+@dataclass
+class Watched:
+    """What a page did that it should not."""
+
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def start_app(home: Path) -> Served:
+    """The app in a process of its own, as the command line starts it."""
+    log = (home.parent / "app.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(home)], stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ}
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise AssertionError((home.parent / "app.log").read_text())
+    return Served(process, home, msgspec.json.decode(line)["link"])
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One app for all tests of the session."""
+    chromium()
+    app = start_app(tmp_path_factory.mktemp("e2e") / "home")
+    yield app
+    app.process.terminate()
+    app.process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of the session."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield found
+        found.close()
+
+
+def watch(page: Any, address: str) -> Watched:
+    """Note foreign requests and console errors of a page."""
+    seen = Watched()
+    host = address.removeprefix("http://")
+
+    def requested(request: Any) -> None:
+        if host not in request.url and not request.url.startswith(("data:", "blob:")):
+            seen.foreign.append(request.url)
+
+    page.on("request", requested)
+    page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    return seen
+
+
+def open_app(browser: Any, served: Served, width: int = 1440, height: int = 900, **options: Any) -> tuple[Any, Watched]:
+    """A page with the app in it, readable by roles and text. The first one uses the one-time link."""
+    context = browser.new_context(viewport={"width": width, "height": height}, storage_state=served.state, **options)
+    page = context.new_page()
+    seen = watch(page, served.address)
+    page.goto(served.link if served.state is None else served.address)
+    ready(page)
+    served.state = context.storage_state()
+    return page, seen
+
+
+def ready(page: Any) -> None:
+    """Wait for the first picture and switch the screen reader's tree on."""
+    page.wait_for_selector("flt-semantics-placeholder", state="attached", timeout=START_SECONDS * 1000)
+    page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
+
+
+@pytest.fixture
+def page(browser: Any, served: Served) -> Iterator[Any]:
+    """A page that must stay on this machine and without errors."""
+    found, seen = open_app(browser, served)
+    yield found
+    found.context.close()
+    assert seen.foreign == []
+    assert seen.errors == []
+
+
+@pytest.fixture
+def press() -> Callable[[Any, str], None]:
+    """Press the button with these words."""
+
+    def press_button(page: Any, words: str, timeout: float = 15_000) -> None:
+        page.get_by_role("button", name=words).first.click(timeout=timeout)
+
+    return press_button

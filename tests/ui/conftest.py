@@ -1,0 +1,43 @@
+"""A client and a fake engine for each test; nothing is served and no Flutter is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from studio.app import open_page
+from tests.ui.client import Client
+from tests.ui.fakes import FakeEngine
+
+Shown = Callable[..., "Client"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> FakeEngine:
+    return FakeEngine(tmp_path / "home")
+
+
+@pytest.fixture
+async def show(engine: FakeEngine):
+    """Draw the app at an address, in a width."""
+    clients: list[Client] = []
+
+    async def shown(route: str = "/", width: int = 1440) -> Client:
+        client = Client(route, width)
+        clients.append(client)
+        open_page(client.page, engine)  # type: ignore[arg-type]
+        await client.settle(30)
+        return client
+
+    yield shown
+    for client in clients:
+        assert client.crashed() == []
+        client.session.close()
+        client.dispose()
