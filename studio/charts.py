@@ -17,7 +17,11 @@ import msgspec
 from studio.kit.words import amount, short
 from studio.theme import Palette
 
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 76.0, 10.0, 26.0
+LEFT, TOP, BOTTOM = 44.0, 10.0, 26.0
+ROOM_FOR_WORDS, NARROW = 76.0, 520.0
+"""Space at the right for the bands' words, where the picture is wide enough for it."""
+LEAST_SPAN = 0.25
+"""The curve's range is at least this share of its highest value, so that small noise does not look like a landslide."""
 GOOD_SHARE = 0.85
 """Below this share of the first loss, training has clearly taken hold."""
 
@@ -122,12 +126,14 @@ class _Frame:
 
     def __init__(self, width: float, height: float, last_step: float, low: float, high: float) -> None:
         self.width, self.height = width, height
+        self.right = width - (ROOM_FOR_WORDS if width >= NARROW else 12.0)
+        low = min(low, high * (1 - LEAST_SPAN)) if low >= 0 else low
         self.last_step = max(1.0, last_step)
         pad = (high - low) * 0.06 or max(0.1, abs(high) * 0.1)
         self.low, self.high = max(0.0, low - pad) if low >= 0 else low - pad, high + pad
 
     def x(self, step: float) -> float:
-        return LEFT + step / self.last_step * (self.width - LEFT - RIGHT)
+        return LEFT + step / self.last_step * (self.right - LEFT)
 
     def y(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low)
@@ -136,7 +142,7 @@ class _Frame:
     def path(self, points: Sequence[Point]) -> str:
         """The line through the points, with one decimal: less text, and no eye sees more."""
         across, down = (
-            (self.width - LEFT - RIGHT) / self.last_step,
+            (self.right - LEFT) / self.last_step,
             (self.height - TOP - BOTTOM) / (self.high - self.low),
         )
         top, high = TOP, self.high
@@ -154,7 +160,7 @@ def loss_chart(
     marks: Sequence[Mark] = (),
 ) -> str:
     """The large chart of a run as SVG text of exactly `width` by `height` pixels."""
-    drawn = [(curve, *decimate(curve.steps, curve.values, max(50, int(width - LEFT - RIGHT)))) for curve in curves]
+    drawn = [(curve, *decimate(curve.steps, curve.values, max(50, int(width - LEFT)))) for curve in curves]
     values = [value for _, points, _ in drawn for _, value in points] or [0.0, 1.0]
     last = max([total_steps, *(int(points[-1][0]) for _, points, _ in drawn if points)])
     frame = _Frame(width, height, last, min(values), max(values))
@@ -182,13 +188,15 @@ def _bands(frame: _Frame, bands: Zones, palette: Palette) -> list[str]:
         top, bottom = frame.y(high), frame.y(low)
         if bottom - top < 1:
             continue
-        across = frame.width - LEFT - RIGHT
+        across = frame.right - LEFT
         parts.append(
             f'<rect x="{LEFT}" y="{top:.1f}" width="{across:.1f}" height="{bottom - top:.1f}" fill="{color}" '
             'fill-opacity="0.07"/>'
         )
         if bottom - top >= 18:
-            parts.append(_words(frame.width - RIGHT + 8, (top + bottom) / 2 + 4, name, color, "start"))
+            beside = frame.right < frame.width - 20
+            x, anchor = (frame.right + 8, "start") if beside else (frame.right - 6, "end")
+            parts.append(_words(x, (top + bottom) / 2 + 4, name, color, anchor))
     return parts
 
 
@@ -209,7 +217,7 @@ def _axes(frame: _Frame, palette: Palette) -> list[str]:
 
 def _rule(frame: _Frame, y: float, color: str) -> str:
     """A thin line across, on whole pixels."""
-    return f'<rect x="{LEFT}" y="{round(y)}" width="{frame.width - LEFT - RIGHT:.1f}" height="1" fill="{color}"/>'
+    return f'<rect x="{LEFT}" y="{round(y)}" width="{frame.right - LEFT:.1f}" height="1" fill="{color}"/>'
 
 
 def _marks(frame: _Frame, marks: Sequence[Mark]) -> list[str]:

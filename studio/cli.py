@@ -448,7 +448,9 @@ def open_app(home: HomeOption = None, json: JsonOption = False) -> None:
     """Open the app in a window; as a page in the browser where no window can be had."""
     from studio.desktop import open_window
 
-    open_window(home)
+    place = Home.open(home)
+    logs.to_folder(place.logs, "app")
+    open_window(place.path)
 
 
 @app.command()
@@ -462,7 +464,9 @@ def web(
     """Serve the app as a page on this machine only, behind a one-time link."""
     from studio.web import serve_home
 
-    serve_home(home, port=port, browser=browser, json=json)
+    place = Home.open(home)
+    logs.to_folder(place.logs, "app")
+    serve_home(place.path, port=port, browser=browser, json=json)
 
 
 @app.command()

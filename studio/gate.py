@@ -7,7 +7,9 @@ of the engine; the text it puts into index.html keeps Flutter from loading scrip
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import re
 import secrets
@@ -76,7 +78,8 @@ class Gate:
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         host, origin = _header(scope, b"host"), _header(scope, b"origin")
         if self._known(scope) and host in self._hosts and origin == f"http://{host}":
-            await self._app(scope, receive, send)
+            with contextlib.suppress(asyncio.CancelledError):  # the server ends, and with it this connection
+                await self._app(scope, receive, _until_gone(send))
             return
         await receive()
         await send({"type": "websocket.close", "code": 4403})
@@ -126,6 +129,19 @@ class Gate:
             if path == "/favicon.png":
                 scope["path"], scope["raw_path"] = "/icons/favicon.png", b"/icons/favicon.png"
             await self._app(scope, receive, _Rewriter(send, _header(scope, b"host")))
+
+
+def _until_gone(send: Send) -> Send:
+    """A send that says nothing when the browser has left; the disconnect is then received, and Flet ends the session.
+
+    An error here would end Flet's send loop before it lets go of the session, which then would never expire (1.0.5).
+    """
+
+    async def quiet(message: Message) -> None:
+        with contextlib.suppress(OSError):
+            await send(message)
+
+    return quiet
 
 
 class _Rewriter:

@@ -233,10 +233,14 @@ def frame(
     """A page: its title line, its content, the panel at the right (or under the content where there is no room)."""
     margin = 24 if columns > 1 else 16
     head = ft.Row(
-        [ft.Container(title, expand=True if columns > 1 else None), *actions],
+        [
+            ft.Container(title, expand=True if columns > 1 else None),
+            ft.Row(list(actions), spacing=S2, run_spacing=S2, wrap=columns == 1, tight=True),
+        ],
         spacing=S2,
         run_spacing=S2,
         wrap=columns == 1,
+        alignment=ft.MainAxisAlignment.SPACE_BETWEEN if columns == 1 else ft.MainAxisAlignment.START,
         vertical_alignment=ft.CrossAxisAlignment.CENTER,
     )
     side = panel is not None and columns == 3

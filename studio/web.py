@@ -142,7 +142,7 @@ def _server(app: Any) -> Any:
 
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_level="critical",
         access_log=False,
         ws="websockets-sansio",
         ws_max_size=64 * 1024 * 1024,

@@ -16,9 +16,7 @@ from engine.spec.prepared import PreparedHeader, SplitCounts, array_bytes
 from engine.spec.runspec import DataRef, ModelRef, RunSpec, TrainJob, Training
 
 LORA = Lora(rank=4, alpha=8, dropout=0.1, targets=("all-linear",))
-QLORA = Qlora(
-    rank=4, alpha=8, dropout=0.1, targets=("all-linear",), quantization="nf4", double_quantization=True
-)
+QLORA = Qlora(rank=4, alpha=8, dropout=0.1, targets=("all-linear",), quantization="nf4", double_quantization=True)
 FULL = Full()
 METHODS = {"lora": LORA, "qlora": QLORA, "full": FULL}
 VOCABULARY = 128

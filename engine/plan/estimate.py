@@ -21,7 +21,7 @@ NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 NF4_BITS, FP4_BITS, SCALE_BITS, DOUBLE_SCALE_BITS = 4.0, 4.0, 0.5, 0.127
 LOGIT_BYTES = 14
 """Per labelled token and word of the vocabulary: the score, its 32-bit copy, and the gradients of both."""
-GPU_RUNTIME, CPU_RUNTIME = 1_000_000_000, 800_000_000
+GPU_RUNTIME, CPU_RUNTIME = 1_000_000_000, 650_000_000
 START_SECONDS = 8.0
 CHECKPOINTING_COST = 1.33
 QUANTIZED_COST = 1.3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from engine.spec.exits import Exit
+from engine.spec.prepared import PreparedDamaged
 from engine.spec.records import Action, Card
 
 
@@ -41,6 +42,14 @@ def fault_from(error: BaseException) -> Fault:
             f"{error.filename} was not found.",
             "Put it back, or import the data and choose the model again.",
             "Then resume the run.",
+        )
+    if isinstance(error, PreparedDamaged):
+        return Fault(
+            Exit.BAD_DATA,
+            "The prepared data is damaged.",
+            f"{error}.",
+            "Delete the Home's `prepared` folder; it is made again from the dataset.",
+            "Then plan the run again.",
         )
     return Fault(
         Exit.CRASHED,

@@ -25,6 +25,7 @@ def _box(label: str, hint: str, **rest: Any) -> ft.TextField:
         label=label or None,
         hint_text=hint or None,
         text_size=BODY,
+        color=Ink.TEXT,
         label_style=ft.TextStyle(size=BODY, color=Ink.MUTED, font_family=SANS),
         hint_style=ft.TextStyle(size=BODY, color=Ink.MUTED, font_family=rest.pop("hint_font", SANS)),
         border_radius=RADIUS_FIELD,
@@ -105,7 +106,7 @@ def TextField(
         shift_enter=lines > 1,
         autofocus=autofocus,
         expand=expand or None,
-        text_style=ft.TextStyle(size=13, font_family=MONO) if mono else None,
+        text_style=ft.TextStyle(size=13, font_family=MONO, color=Ink.TEXT) if mono else None,
     )
 
 

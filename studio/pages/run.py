@@ -127,12 +127,13 @@ def Numbers(live: LiveRun) -> Any:
     facts = [
         _time(run),
         _loss(live),
+        _held_out(run),
         fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", "tokens per second"),
-        fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by this run"),
+        fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by it"),
     ]
-    boxes: list[ft.Control] = [ft.Container(each, width=132) for each in facts]
+    boxes: list[ft.Control] = [ft.Container(each, width=118) for each in facts]
     return card(
-        ft.Row([progress, *boxes], spacing=S4, run_spacing=S4, wrap=True)
+        ft.Row([progress, *boxes], spacing=12, run_spacing=S4, wrap=True)
         if not narrow
         else ft.Column([progress, ft.Row(boxes, spacing=S2, run_spacing=S4, wrap=True)], spacing=S4)
     )
@@ -151,11 +152,19 @@ def _time(run: RunView) -> ft.Control:
 
 
 def _loss(live: LiveRun) -> ft.Control:
-    """The newest loss, which zone it is in, and where the held-out rows stand."""
+    """The newest loss and which zone it is in."""
     series = live.series["loss"]
     if series.last is None:
         return fact("Loss now", "–", "after the first step")
     bands = zones(series.values[:5])
     note = bands.name(series.last) if bands else ""
-    held_out = live.series["validation_loss"].last
-    return fact("Loss now", short(series.last), f"{note}, held-out {short(held_out)}" if held_out is not None else note)
+    return fact("Loss now", short(series.last), note)
+
+
+def _held_out(run: RunView) -> ft.Control:
+    """Where the rows stand that training never sees."""
+    if run.validation_loss is None:
+        return fact("Held-out loss", "–", "measured now and then")
+    best = run.best_validation
+    note = "the best so far" if best is None or run.validation_loss <= best else f"best {short(best)}"
+    return fact("Held-out loss", short(run.validation_loss), note)

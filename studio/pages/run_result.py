@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import flet as ft
 
 from engine.spec.records import RunState
-from studio.hooks import go, use_engine, use_topic
+from studio.hooks import go, use_engine, use_task, use_topic
 from studio.kit import Busy, badge, bar, body, card, component, label, muted, percent, primary, row, section
 from studio.theme import S2, S3, S4, Ink
 
 if TYPE_CHECKING:
     from engine.results.evaluation import Evaluation
+    from engine.results.versions import Version
+    from engine.runs.views import RunView
 
+QUESTION = "Is it better? Let both models answer rows that training never saw."
 TONES = {"better": "good", "worse": "bad", "mixed": "warn"}
 
 
@@ -27,45 +31,48 @@ def Result(run_id: str) -> Any:
         return muted("The version is being made.", size=14)
     head = row(label(f"{version.name} {version.number}"), badge("tuned model", "tuned"))
     talk = primary("Talk to it", lambda: go(f"/playground/{version.id}"), icon=ft.Icons.CHAT_BUBBLE_OUTLINE)
-    return section("Result", card(ft.Column([head, Verdict(version.id), row(talk)], spacing=S3)))
+    return section("Result", card(ft.Column([head, Verdict(version), row(talk)], spacing=S3)))
 
 
 @component
-def Verdict(version_id: str) -> Any:
+def Verdict(version: Version) -> Any:
     """Base against tuned on held-out rows, or the way to find out."""
     engine = use_engine()
     runs = use_topic(engine.runs.list, every=0.5)
-    asked, set_asked = ft.use_state("")
-    found = engine.evaluation(version_id)
+    _, look_again = ft.use_state(0)
+    found = engine.evaluation(version.id)
+    measuring = next((run for run in runs if _measures(run, version)), None) if found is None else None
+    counting = measuring is not None and measuring.state is RunState.COMPLETED
+
+    async def wait_for_the_count() -> None:
+        while counting:
+            await anyio.sleep(0.5)
+            look_again(lambda times: times + 1)
+
+    use_task(wait_for_the_count, [counting])
     if found is not None:
         return _verdict(found)
-    measuring = next((run for run in runs if run.id == asked or _measures(run, version_id)), None)
-    if measuring is not None and measuring.state in (RunState.FAILED, RunState.LOST):
-        return body("The measurement did not finish. " + (measuring.error.why if measuring.error else ""))
-    if measuring is not None and measuring.state is not RunState.COMPLETED:
-        return ft.Column(
-            [
-                body("Base and tuned model are answering the held-out rows."),
-                bar(measuring.progress or None, name="Measuring"),
-            ],
-            spacing=S2,
-        )
+    if measuring is not None and (measuring.state.active or counting or measuring.state is RunState.CREATED):
+        words = "Counting the answers." if counting else "Base and tuned model are answering the held-out rows."
+        share = None if counting else measuring.progress or None
+        return ft.Column([body(words), bar(share, name="Measuring")], spacing=S2)
 
     async def measure() -> None:
-        run_id = await engine.evaluate(version_id)
-        set_asked(run_id)
+        await engine.evaluate(version.id)
 
+    failed = measuring is not None and measuring.state in (RunState.FAILED, RunState.LOST)
+    words = "The measurement did not finish; it can be started again." if failed else QUESTION
     return ft.Column(
         [
-            body("Is it better? Let both models answer rows that training never saw.", color=Ink.MUTED),
+            body(words, color=Ink.MUTED),
             row(Busy("Measure it", "Starting", measure, icon=ft.Icons.BALANCE, main=False)),
         ],
         spacing=S2,
     )
 
 
-def _measures(run: Any, version_id: str) -> bool:
-    return run.kind == "evaluate" and version_id in run.name
+def _measures(run: RunView, version: Version) -> bool:
+    return run.kind == "evaluate" and run.name == f"evaluate {version.name} {version.number}"
 
 
 def _verdict(found: Evaluation) -> ft.Control:

@@ -52,7 +52,7 @@ def VersionCard(version: Version) -> Any:
             [
                 row(label(f"{version.name} {version.number}"), badge("tuned model", "tuned")),
                 muted(" · ".join(each for each in facts if each), size=14),
-                Verdict(version.id),
+                Verdict(version),
                 row(
                     primary("Talk to it", lambda: go(f"/playground/{version.id}"), icon=ft.Icons.CHAT_BUBBLE_OUTLINE),
                     link("Open its run", f"/runs/{version.run}"),

@@ -34,16 +34,13 @@ def Review(draft: WizardDraft, state: PlanState) -> Any:
     if state.plan is None or state.draft is None:
         return loading("Counting your data in the model's own tokens")
     plan = state.plan
-    name = ft.Container(
-        TextField(state.draft.name, lambda words: session.edit(name=words.strip()), label="Name of this run"), width=420
-    )
+    checks: list[ft.Control] = [_check(each, narrow) for each in plan.checks]
+    name = TextField(state.draft.name, lambda words: session.edit(name=words.strip()), label="Name of this run")
     return ft.Column(
         [
-            ft.Row([name]),
+            name if narrow else ft.Row([ft.Container(name, width=420)]),
             _summary(plan, state, narrow),
-            section(
-                "Before the start", card(ft.Column([_check(each) for each in plan.checks], spacing=S2, tight=True))
-            ),
+            section("Before the start", card(ft.Column(checks, spacing=S2, tight=True))),
             *[finding_notice(each) for each in plan.findings],
         ],
         spacing=S4,
@@ -65,13 +62,14 @@ def _summary(plan: Plan, state: PlanState, narrow: bool) -> ft.Control:
     return card(columns(list(facts), 2 if narrow else 3))
 
 
-def _check(check: Check) -> ft.Control:
+def _check(check: Check, narrow: bool) -> ft.Control:
     icon, color, word = MARKS[check.state]
+    name, note = body(check.title), muted(check.note, size=14, expand=None if narrow else True)
+    words: ft.Control = (
+        ft.Column([name, note], spacing=0, tight=True)
+        if narrow
+        else ft.Row([ft.Container(name, width=150), note], spacing=S3)
+    )
     return ft.Row(
-        [
-            ft.Icon(icon, color=color, size=20, semantics_label=word),
-            ft.Container(body(check.title), width=150),
-            muted(check.note, size=14, expand=True),
-        ],
-        spacing=S3,
+        [ft.Icon(icon, color=color, size=20, semantics_label=word), ft.Container(words, expand=True)], spacing=S3
     )

@@ -111,7 +111,7 @@ def SettingRow(setting: Setting, value: Value, edited: bool) -> Any:
 
 def _line(field: ft.Control, words: ft.Control, narrow: bool) -> ft.Control:
     if narrow:
-        return ft.Column([words, field], spacing=S1, tight=True)
+        return ft.Column([field, words], spacing=S1, tight=True)
     return ft.Row([ft.Container(field, width=268), ft.Container(words, expand=True)], spacing=S4)
 
 

@@ -29,6 +29,8 @@ FLAGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 START_SECONDS = 60
+COMPLAINTS = ("the page reports", "could not be drawn", "failed", "Unhandled", "Traceback")
+"""A layout that Flutter cannot draw is told to the app, not to the browser's console."""
 SERVE = (
     "import sys; from pathlib import Path; from studio.web import serve_home; "
     "serve_home(Path(sys.argv[1]), browser=False, json=True)"
@@ -53,6 +55,11 @@ class Served:
     home: Path
     link: str
     state: Any = None
+
+    def complaints(self) -> list[str]:
+        """What the app's log says of components, handlers and layouts that failed."""
+        lines = (self.home.parent / "app.log").read_text().splitlines()
+        return [line for line in lines if any(words in line for words in COMPLAINTS)]
 
     @property
     def address(self) -> str:
@@ -145,6 +152,7 @@ def page(browser: Any, served: Served) -> Iterator[Any]:
     found.context.close()
     assert seen.foreign == []
     assert seen.errors == []
+    assert served.complaints() == []
 
 
 @pytest.fixture

@@ -51,9 +51,7 @@ def test_a_newer_format_is_told_apart_from_a_broken_one() -> None:
 )
 def test_a_value_outside_its_limits_is_refused_with_its_place(field: str, value: object) -> None:
     spec = train_spec(Path("model"), Path("rows"))
-    broken = msgspec.structs.replace(
-        spec, job=msgspec.structs.replace(spec.job, training=training(**{field: value}))
-    )
+    broken = msgspec.structs.replace(spec, job=msgspec.structs.replace(spec.job, training=training(**{field: value})))
     with pytest.raises(SpecInvalid, match=rf"\$\.job\.training\.{field}"):
         validated(broken)
 

@@ -10,7 +10,18 @@ start = time.perf_counter()
 import studio.web, studio.desktop, studio.app
 print(json.dumps({"seconds": time.perf_counter() - start, "loaded": sorted(sys.modules)}))
 """
-HEAVY = {"polars", "httpx", "numpy", "torch", "transformers", "uvicorn", "fastapi", "flet_web", "flet_desktop", "duckdb"}
+HEAVY = {
+    "polars",
+    "httpx",
+    "numpy",
+    "torch",
+    "transformers",
+    "uvicorn",
+    "fastapi",
+    "flet_web",
+    "flet_desktop",
+    "duckdb",
+}
 
 
 def test_importing_the_faces_loads_nothing_heavy_and_takes_little_time():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 import psutil
 
@@ -17,7 +19,7 @@ from engine.core.settings import Settings
 from engine.core.topics import Topic
 from engine.data.inspect import inspect_file
 from engine.data.library import import_file, list_datasets
-from engine.data.nouns import Dataset, Inspection, Mapping
+from engine.data.nouns import Dataset, Inspection, Mapping, Message
 from engine.data.prepare import prepare
 from engine.data.preview import PreviewRow, preview
 from engine.plan.facts import DataFacts
@@ -30,6 +32,7 @@ from engine.results.versions import Version
 from engine.runs.follow import LiveRun
 from engine.runs.meters import Meters
 from engine.runs.views import RunView
+from engine.serving.host import HostInfo, Token
 from engine.spec import ring
 from engine.spec.files import LineWriter, write_struct
 from engine.spec.folder import RunFolder
@@ -134,6 +137,44 @@ def write_steps(folder: RunFolder, first: int, last: int) -> None:
     events.close()
 
 
+class FakeHost:
+    """A model that answers a few fixed words, the tuned one other than the base."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self.info: Topic[HostInfo] = Topic(HostInfo(model="starter", memory=500_000_000))
+        self.asked: list[tuple[str, str | None, float]] = []
+        self.go_on = anyio.Event()
+        self.go_on.set()
+
+    async def attach(self, name: str, path: Path, *, whole: bool = False) -> float:
+        self.info.set(HostInfo(model="starter", memory=510_000_000, adapters=(name,)))
+        return 0.2
+
+    async def generate(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        adapter: str | None = None,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> AsyncIterator[Token]:
+        self.asked.append((messages[-1].content, adapter, temperature))
+        words = ["We ", "have ", "plums."] if adapter else ["I ", "am ", "a base."]
+        for word in words:
+            yield Token(text=word)
+            await self.go_on.wait()
+        yield Token(done=True, tokens=3, tokens_per_second=42.0, first_token_seconds=0.1, memory=520_000_000)
+
+
+class _Folder:
+    @staticmethod
+    def adapter(version: Version) -> Path:
+        return Path("/versions") / version.id / "adapter"
+
+
 class FakeEngine:
     """What the screens ask of an engine. Parts a test needs are set by the test."""
 
@@ -148,7 +189,18 @@ class FakeEngine:
         self.versions: Topic[tuple[Version, ...]] = Topic(())
         self.datasets: Topic[tuple[Dataset, ...]] = Topic(())
         self.started: list[Draft] = []
+        self.versions_folder = _Folder()
+        self.host = FakeHost()
+        self.host_problem: Exception | None = None
         self.evaluations: dict[str, Evaluation] = {}
+
+    async def open_host(self, model_path: Path) -> FakeHost:
+        if self.host_problem is not None:
+            raise self.host_problem
+        return self.host
+
+    async def examples(self, version_id: str, count: int = 3) -> tuple[str, ...]:
+        return ("Do you have plums?", "And pears?", "Thank you.")[:count]
 
     def save_settings(self, settings: Settings) -> None:
         self.settings.set(settings)
@@ -208,4 +260,9 @@ class FakeEngine:
         return self.evaluations.get(version_id)
 
     async def evaluate(self, version_id: str) -> str:
-        return self.runs.make(f"Evaluation of {version_id}", RunState.RUNNING).id
+        version = next(each for each in self.versions.value if each.id == version_id)
+        folder = self.runs.make(f"evaluate {version.name} {version.number}", RunState.RUNNING)
+        others = [view for view in self.runs.list.value if view.id != folder.id]
+        view = next(view for view in self.runs.list.value if view.id == folder.id)
+        self.runs.list.set((msgspec.structs.replace(view, kind="evaluate"), *others))
+        return folder.id
