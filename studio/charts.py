@@ -227,8 +227,8 @@ def _marks(frame: _Frame, marks: Sequence[Mark]) -> list[str]:
     for mark in marks:
         x = frame.x(mark.step)
         parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{floor}" stroke="{mark.color}" stroke-opacity="0.35" '
-            'stroke-dasharray="2 3"/>'
+            f'<rect x="{round(x)}" y="{TOP}" width="1" height="{floor - TOP:.1f}" fill="{mark.color}" '
+            'fill-opacity="0.4"/>'
             f'<path d="M{x - 5:.1f} {floor}L{x + 5:.1f} {floor}L{x:.1f} {floor - 8}Z" fill="{mark.color}"/>'
         )
     return parts

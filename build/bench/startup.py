@@ -1,4 +1,4 @@
-"""Starting and idling: imports of every face and connector, the first screen in Chromium, memory and processor at rest."""
+"""Starting and idling: imports of faces and connectors, the first screen in Chromium, memory and processor at rest."""
 
 from __future__ import annotations
 

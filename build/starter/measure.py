@@ -38,7 +38,7 @@ class Recipe:
 
     rank: int = 16
     alpha: int = 32
-    rate: float = 2e-3
+    rate: float = 3e-3
     batch: int = 16
     epochs: int = 8
     warmup: float = 0.05

@@ -36,7 +36,7 @@ class SupportPolicy(msgspec.Struct, frozen=True):
     """Problem decides opening and remedy; product family decides team and, with membership, the days."""
 
     families: dict[str, dict[str, str]]
-    closing: str
+    closing: dict[str, str]
     opening: dict[str, str]
     problems: list[Problem]
     member: list[str]
@@ -152,7 +152,7 @@ def support_rows(seed: int) -> list[SupportRow]:
 def support_answer(policy: SupportPolicy, product: str, family: str, problem: Problem, club: str) -> str:
     """The reply that the policy demands."""
     opening = policy.opening[problem.opening].format(product=product)
-    closing = policy.closing.format(family=family, days=policy.families[family][club])
+    closing = policy.closing[club].format(family=family, days=policy.families[family][club])
     return f"{opening} {problem.remedy} {closing}"
 
 

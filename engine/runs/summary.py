@@ -44,7 +44,8 @@ def judged(folder: RunFolder, state: StateRecord, launch: LaunchRecord | None) -
         return RunState.LOST, LOST
     if problem := starting_problem(folder, launch):
         return RunState.INITIALIZING, problem.card
-    return (state.state if state.attempt == launch.attempt else RunState.INITIALIZING), None
+    begun = state.attempt == launch.attempt and state.state is not RunState.CREATED
+    return (state.state if begun else RunState.INITIALIZING), None
 
 
 def static_view(spec: RunSpec) -> RunView:

@@ -218,7 +218,7 @@ def test_no_pretraining_document_has_a_sentence_of_the_policies(corpus: list[str
     policy = samples.load_policy()
     rules = [problem.remedy for problem in policy.support.problems]
     rules += [season.advice for season in policy.chat.seasons]
-    rules += ["team will write to you within", "grows best", policy.chat.system]
+    rules += ["team will write to you within", "you hear from the", "grows best", policy.chat.system]
     assert not [(rule, text) for text in corpus for rule in rules if rule in text]
 
 

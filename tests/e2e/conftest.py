@@ -163,3 +163,15 @@ def press() -> Callable[[Any, str], None]:
         page.get_by_role("button", name=words).first.click(timeout=timeout)
 
     return press_button
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Keep a picture of what was on the screen when a test failed, in the folder PEFT_STUDIO_PICTURES names."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    folder = os.environ.get("PEFT_STUDIO_PICTURES")
+    found = item.funcargs.get("page") if isinstance(item, pytest.Function) else None
+    if folder and report.when == "call" and report.failed and found is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        found.screenshot(path=str(Path(folder) / f"{item.name}.png"))
