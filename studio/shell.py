@@ -111,7 +111,7 @@ def _entry(place: Place, here: bool) -> ft.Control:
         width=44,
         height=44,
     )
-    return ft.Semantics(content=button, selected=here)
+    return ft.MergeSemantics(content=ft.Semantics(content=button, selected=here))
 
 
 @component
@@ -132,7 +132,7 @@ def BottomBar() -> Any:
 
 def _tab(place: Place, here: bool) -> ft.Control:
     color = Ink.PRIMARY if here else Ink.MUTED
-    return ft.Semantics(
+    said = ft.Semantics(
         content=ft.Container(
             ft.Column(
                 [
@@ -148,10 +148,8 @@ def _tab(place: Place, here: bool) -> ft.Control:
         ),
         button=True,
         selected=here,
-        label=place.name,
-        container=True,
-        expand=1,
     )
+    return ft.MergeSemantics(content=said, expand=1)
 
 
 @component
@@ -161,7 +159,7 @@ def StatusStrip() -> Any:
     hardware = use_topic(engine.hardware, every=1.0)
     meters = use_topic(engine.meters, every=1.0)
     runs = use_topic(engine.runs.list, every=0.5)
-    states = [run.state for run in runs]
+    states = [run.state for run in runs if run.kind != "host"]
     busy = sum(state.active for state in states)
     waiting = sum(state is RunState.CREATED for state in states)
     memory = f"Memory {gigabytes(meters.memory_used)} of {gigabytes(meters.memory_total)}"

@@ -25,7 +25,7 @@ from engine.spec.runspec import DataRef, Training, TrainJob
 
 METHOD = Lora(rank=16, alpha=32, dropout=0.0, targets=("all-linear",))
 NUMBERS = Training(
-    epochs=3, learning_rate=2e-3, batch_size=16, micro_batch=16, max_length=512, schedule="cosine", warmup_steps=5,
+    epochs=3, learning_rate=2e-3, batch_size=16, micro_batch=16, max_length=512, schedule="linear", warmup_steps=0,
     weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, clip_norm=1.0, precision="fp32",
     gradient_checkpointing=False, validate_every=10_000, checkpoint_every=10_000, keep_checkpoints=1, seed=42,
 )  # fmt: skip
@@ -80,7 +80,8 @@ def plain(split: PreparedSplit) -> tuple[float, float]:
     torch.manual_seed(NUMBERS.seed)
     config = LoraConfig(task_type="CAUSAL_LM", r=16, lora_alpha=32, target_modules="all-linear")
     model = get_peft_model(base, config).train()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=NUMBERS.learning_rate)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=NUMBERS.learning_rate, weight_decay=0.0)
     steps = NUMBERS.epochs * -(-len(split) // NUMBERS.batch_size)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps))
     losses, tokens, started = [], 0, 0.0

@@ -49,7 +49,11 @@ def _table(results: list[Result]) -> str:
     for result in results:
         seconds[result.dataset].append(result.seconds)
     times = ", ".join(f"{name} {mean(values):.0f} s" for name, values in seconds.items())
-    return "\n".join(lines) + (f"\n\nMean training time on two processor cores: {times}." if times else "")
+    return "\n".join(lines) + (
+        f"\n\nMean training time in these runs, with two threads beside whatever else the machine was doing: {times}."
+        if times
+        else ""
+    )
 
 
 def _examples(results: list[Result]) -> str:

@@ -109,6 +109,9 @@ def _environment(threads: int) -> dict[str, str]:
     return os.environ | {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
+        # Threads that wait for each other sleep instead of spinning: on a machine that is also used for other things
+        # spinning made a step four to five times slower, and took the processor from the app's screens.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",

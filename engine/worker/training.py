@@ -232,7 +232,7 @@ class Training:
             self._validate()
         if last or self.step % self.numbers.checkpoint_every == 0 or self.control.checkpoint_now:
             self.control.checkpoint_now = False
-            self._save_checkpoint(checkpoint.random_state())
+            self._save_checkpoint()
 
     # -- measuring and saving ----------------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class Training:
         tokens = self.micro_batch * max(self.lengths)
         return max(1, min(VALIDATION_ROWS_AT_ONCE, tokens // max(rows.lengths())))
 
-    def _save_checkpoint(self, random_state: dict[str, torch.Tensor]) -> None:
+    def _save_checkpoint(self) -> None:
         loss = self.validated[1] if self.validated and self.validated[0] == self.step else None
         saved = checkpoint.save(
             self.folder.checkpoints,
@@ -263,7 +263,7 @@ class Training:
             self.parameters,
             self.optimizer,
             scale=torch.tensor(self.scaler.get_scale()),
-            random_state=random_state,
+            random_state=checkpoint.random_state(),
             validation_loss=loss,
             learning_rate=self.rate_override,
         )
@@ -308,7 +308,7 @@ class Training:
 
     def _leave(self, wish: Wish) -> Exit:
         """Keep the state at the last whole step; a stopped run also gets a usable result (requirement G13)."""
-        self._save_checkpoint(self.random_state)
+        self._save_checkpoint()
         if wish is Wish.PAUSE:
             return Exit.PAUSED
         save_result(self.objective.model, self.job, self.folder)

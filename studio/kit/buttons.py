@@ -78,7 +78,15 @@ def icon_button(
     icon: Any, name: str, on_click: Handler, *, disabled: bool = False, color: str = Ink.MUTED
 ) -> ft.Control:
     """A picture to press; `name` is its tooltip and what screen readers say."""
-    return ft.IconButton(icon, icon_color=color, icon_size=20, tooltip=name, on_click=act(on_click), disabled=disabled)
+    button = ft.IconButton(
+        icon,
+        icon_color=Ink.FIELD if disabled else color,
+        icon_size=20,
+        tooltip=name,
+        on_click=act(on_click),
+        disabled=disabled,
+    )
+    return ft.MergeSemantics(content=button)  # one node: the name stands beside the button otherwise
 
 
 @component

@@ -46,7 +46,8 @@ def card(
     )
     if on_click is None:
         return box
-    return ft.Semantics(content=box, button=True, label=name, selected=selected, container=True, expand=expand)
+    said = ft.Semantics(content=box, button=True, label=name, selected=selected)
+    return ft.MergeSemantics(content=said, expand=expand)
 
 
 def section(name: str, *content: ft.Control, action: ft.Control | None = None) -> ft.Control:
@@ -110,8 +111,11 @@ def chip(
             overflow=ft.TextOverflow.ELLIPSIS,
         )
     )
+    face: ft.Control = ft.Row(inside, spacing=S1, tight=True)
+    if on_click is not None:
+        face = ft.Semantics(content=face, exclude_semantics=True)  # the button says them already
     box = ft.Container(
-        ft.Row(inside, spacing=S1, tight=True),
+        face,
         bgcolor=Ink.PRIMARY_TINT if selected else Ink.SURFACE,
         border=ft.Border.all(1, Ink.FILL if selected else Ink.BORDER),
         border_radius=16,
@@ -119,11 +123,9 @@ def chip(
         on_click=act(on_click),
         ink=on_click is not None,
     )
-    return (
-        box
-        if on_click is None
-        else ft.Semantics(content=box, button=True, label=words, selected=selected, container=True)
-    )
+    if on_click is None:
+        return box
+    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, label=words, selected=selected))
 
 
 def fact(name: str, value: str, note: str = "") -> ft.Control:

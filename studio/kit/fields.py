@@ -180,7 +180,7 @@ def Choice(
     width: int = 240,
 ) -> Any:
     """One of several: (key, words) pairs."""
-    return ft.Dropdown(
+    menu = ft.Dropdown(
         value=value,
         options=[ft.DropdownOption(key=key, text=words) for key, words in options],
         on_select=act(lambda event: on_change(str(event.data or event.control.value))),
@@ -193,6 +193,7 @@ def Choice(
         content_padding=ft.Padding.symmetric(horizontal=12, vertical=8),
         dense=True,
     )
+    return ft.Semantics(content=menu, label=label, container=True) if label else menu
 
 
 @component

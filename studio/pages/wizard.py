@@ -91,8 +91,8 @@ def _mark(index: int, name: str, step: int, open_: bool, narrow: bool, press: An
         border_radius=13,
         padding=ft.Padding.only(right=6),
     )
-    return ft.Semantics(
-        content=box, button=open_ and not here, label=f"Step {index + 1}: {name}", selected=here, container=True
+    return ft.MergeSemantics(
+        content=ft.Semantics(content=box, button=open_ and not here, label=f"Step {index + 1}: {name}", selected=here)
     )
 
 

@@ -6,9 +6,11 @@ Every page made here fails its test when a request leaves this machine or the co
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +146,21 @@ def ready(page: Any) -> None:
     page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
 
 
+SAID = """
+    () => [...document.querySelectorAll("flt-semantics-host *")]
+      .map(each => (each.getAttribute("aria-label") || "") + (each.childElementCount ? "" : each.textContent))
+      .join("\\n")
+"""
+
+
+def wait_until_said(page: Any, pattern: str, times: int = 1, seconds: float = 60) -> None:
+    """Wait until a screen reader would read this so many times, as text or as a label."""
+    end = time.monotonic() + seconds
+    while len(re.findall(pattern, page.evaluate(SAID))) < times:
+        assert time.monotonic() < end, f"“{pattern}” was not said; but this: {page.evaluate(SAID)}"
+        page.wait_for_timeout(200)
+
+
 @pytest.fixture
 def page(browser: Any, served: Served) -> Iterator[Any]:
     """A page that must stay on this machine and without errors."""
@@ -171,7 +188,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome: Any = yield
     report = outcome.get_result()
     folder = os.environ.get("PEFT_STUDIO_PICTURES")
-    found = item.funcargs.get("page") if isinstance(item, pytest.Function) else None
+    found: Any = item.funcargs.get("page") if isinstance(item, pytest.Function) else None
     if folder and report.when == "call" and report.failed and found is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         found.screenshot(path=str(Path(folder) / f"{item.name}.png"))

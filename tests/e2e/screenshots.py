@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import FLAGS, NAMES, open_app, start_app
+from tests.e2e.conftest import FLAGS, NAMES, open_app, start_app, wait_until_said
 
 HEIGHTS = {1440: 900, 1024: 768, 768: 1024, 375: 812}
 
@@ -107,9 +107,10 @@ def finish(camera: Camera, address: str, run: str) -> None:
     camera.take("run-completed")
     camera.press("Talk to it")
     camera.see("Ask something", 90)
-    page.get_by_role("button", name=re.compile("\\?|\\.")).first.click()
-    camera.see("tokens/s", 90)
-    page.wait_for_timeout(6000)
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name=re.compile(r"[?.…]$")).first.click()
+    wait_until_said(page, "tokens/s", times=2, seconds=90)
+    page.wait_for_timeout(1000)
     camera.take("playground")
     for name in ("runs", "versions", "settings"):
         page.goto(f"{address}/{name}")
