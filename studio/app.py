@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from engine.engine import Engine
 
 log = logging.getLogger(__name__)
-WIDTH_STEP = 20
-"""The width is rounded to this, so that dragging a window's edge does not redraw everything at every pixel."""
+WIDTH_STEP = 8
+"""The width is rounded down to this, so that dragging a window's edge does not redraw everything at every pixel. The
+widths at which columns appear are multiples of it."""
 MODES = {"system": ft.ThemeMode.SYSTEM, "light": ft.ThemeMode.LIGHT, "dark": ft.ThemeMode.DARK}
 
 
@@ -79,7 +80,7 @@ def _use_window(appearance: str) -> Surroundings:
     page = ft.context.page
 
     def look() -> Surroundings:
-        width = round((page.width or 1280) / WIDTH_STEP) * WIDTH_STEP
+        width = (page.width or 1280) // WIDTH_STEP * WIDTH_STEP
         dark = page.platform_brightness == ft.Brightness.DARK if appearance == "system" else appearance == "dark"
         return Surroundings(width=width, dark=dark)
 

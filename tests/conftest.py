@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads slow each other down
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch: spinning threads slow each other down
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from tests.making import prepared_data, tiny_model

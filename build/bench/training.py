@@ -1,19 +1,23 @@
 """Training speed: real (unpadded) tokens a second, ours against a plain transformers + peft loop.
 
-Same starter model, same rows of the support sample, same LoRA, same number of optimizer steps; the plain loop shuffles,
+Same starter model, same rows, same LoRA, same number of optimizer steps; the plain loop shuffles,
 pads each batch to its longest row and computes every logit, as tutorials do. Losses are compared at the end.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from bench.report import Measure, report
-from engine.data.library import import_file
+from engine.data.library import import_file, rows_in
 from engine.data.prepare import prepare
 from engine.plan.models import read_base_model, starter_path
 from engine.spec.files import LineReader
@@ -23,6 +27,7 @@ from engine.spec.prepared import PreparedSplit, read_split
 from engine.spec.records import MetricLine
 from engine.spec.runspec import DataRef, Training, TrainJob
 
+os.environ |= {"HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "1000"}  # before torch; what a worker is started with
 METHOD = Lora(rank=16, alpha=32, dropout=0.0, targets=("all-linear",))
 NUMBERS = Training(
     epochs=3, learning_rate=2e-3, batch_size=16, micro_batch=16, max_length=512, schedule="linear", warmup_steps=0,
@@ -30,17 +35,38 @@ NUMBERS = Training(
     gradient_checkpointing=False, validate_every=10_000, checkpoint_every=10_000, keep_checkpoints=1, seed=42,
 )  # fmt: skip
 THREADS = 2
+TURNS = 2
+"""Both loops take turns, and the best of each counts: what else the machine does hits both alike."""
 
 
-def prepared(place: Path) -> tuple[Path, DataRef]:
-    """A sample, imported and prepared."""
+def samples() -> Path:
+    """The folder of the datasets that come with the app."""
     import assets
 
-    sample = Path(str(assets.__path__[0])) / "samples" / "chat.jsonl"
-    dataset = import_file(place / "datasets", sample)
+    return Path(str(assets.__path__[0])) / "samples"
+
+
+def chats(_place: Path) -> Path:
+    """Conversations of one and two turns: a third of a random padded batch is padding."""
+    return samples() / "chat.jsonl"
+
+
+def mixed(place: Path) -> Path:
+    """160 rows of each sample; a quarter of a random padded batch is padding."""
+    rows = []
+    for name in ("support.csv", "chat.jsonl", "tickets.parquet"):
+        dataset = import_file(place / "parts", samples() / name)
+        rows += [msgspec.json.encode({"messages": row.messages}) for row in rows_in(place / "parts" / dataset.id)][:160]
+    (place / "mixed.jsonl").write_bytes(b"\n".join(rows))
+    return place / "mixed.jsonl"
+
+
+def prepared(place: Path, source: Path) -> tuple[Path, DataRef]:
+    """The rows, imported and prepared."""
+    dataset = import_file(place / "datasets", source)
     header = prepare(place / "datasets" / dataset.id, starter_path(), 512, place / "prepared")
     folder = place / "prepared" / header.hash
-    return folder, DataRef(prepared=str(folder), dataset=dataset.id, name="chat", hash=dataset.hash)
+    return folder, DataRef(prepared=str(folder), dataset=dataset.id, name=source.stem, hash=dataset.hash)
 
 
 def ours(place: Path, data: DataRef) -> tuple[float, float]:
@@ -51,7 +77,7 @@ def ours(place: Path, data: DataRef) -> tuple[float, float]:
     from engine.worker.training import Training as Loop
 
     folder = RunFolder(place / "run")
-    folder.path.mkdir()
+    folder.path.mkdir(parents=True)
     ring.create(folder.ring_file)
     rows = read_split(Path(data.prepared), "train")
     steps = NUMBERS.epochs * -(-len(rows) // NUMBERS.batch_size)
@@ -119,28 +145,28 @@ def padded(split: PreparedSplit, rows: list[int]):
     return ids, mask, labels
 
 
-def main() -> int:
-    import os
+def compared(make: Callable[[Path], Path], target: float | None) -> list[Measure]:
+    """Both loops on one dataset."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        source = make(place)
+        folder, data = prepared(place, source)
+        pairs = [(ours(place / str(turn), data), plain(read_split(folder, "train"))) for turn in range(TURNS)]
+    fast, slow = (max(pair[side][0] for pair in pairs) for side in (0, 1))
+    return [
+        Measure(f"{source.stem}: ours, real tokens", fast, "tokens/s"),
+        Measure(f"{source.stem}: plain loop, real tokens", slow, "tokens/s"),
+        Measure(f"{source.stem}: ours against the plain loop", fast / slow, "times", target, most=False),
+        Measure(f"{source.stem}: mean loss of the last epoch, ours", pairs[0][0][1], "nats"),
+        Measure(f"{source.stem}: mean loss of the last epoch, plain", pairs[0][1][1], "nats"),
+    ]
 
-    os.environ["HF_HUB_OFFLINE"] = "1"
+
+def main() -> int:
     import torch
 
     torch.set_num_threads(THREADS)
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        folder, data = prepared(place)
-        fast, our_loss = ours(place, data)
-        slow, their_loss = plain(read_split(folder, "train"))
-    return report(
-        "training",
-        [
-            Measure("ours, real tokens", fast, "tokens/s"),
-            Measure("plain transformers + peft loop, real tokens", slow, "tokens/s"),
-            Measure("ours against the plain loop", fast / slow, "times", 1.5, most=False),
-            Measure("mean loss of the last epoch, ours", our_loss, "nats"),
-            Measure("mean loss of the last epoch, plain loop", their_loss, "nats"),
-        ],
-    )
+    return report("training", [*compared(chats, 1.5), *compared(mixed, None)])
 
 
 if __name__ == "__main__":

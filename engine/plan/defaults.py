@@ -21,7 +21,7 @@ Source = Literal["profile", "data", "hardware", "model", "usual", "you"]
 MethodName = Literal["lora", "qlora", "full"]
 
 LEARNING_RATES: tuple[tuple[int, float, float], ...] = (
-    (50_000_000, 2e-3, 5e-4),
+    (50_000_000, 3e-3, 5e-4),
     (500_000_000, 5e-4, 5e-5),
     (13_000_000_000, 2e-4, 1e-5),
     (10**15, 1e-4, 5e-6),

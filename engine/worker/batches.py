@@ -9,8 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-GROUPED_STEPS = 64
-"""Rows are shuffled, then sorted by length within stretches of this many steps: near lengths meet, at random."""
+GROUPED_STEPS = 4
+"""Rows are shuffled, then sorted by length within stretches of this many steps: near lengths meet, at random.
+
+Longer stretches save little more padding, and cost learning, because rows of one length are rows of one kind: on the
+chat sample (288 rows, 3 epochs) the last epoch's loss was 0.54 with 1, 0.56 with 4, 0.60 with 8 and 0.66 with 64 steps,
+and 0.53 with fully shuffled batches.
+"""
 PADDING_LIMIT = 0.05
 
 

@@ -14,6 +14,7 @@ from engine.spec.exits import Exit
 from engine.spec.methods import Full, Lora, Method, Qlora
 from engine.spec.runspec import AdapterRef, ModelRef
 from engine.worker.fault import Fault
+from engine.worker.fused import fuse
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -88,7 +89,10 @@ def load_for_training(model: ModelRef, method: Method, precision: str, seed: int
             whole.requires_grad_(True)
             return whole.train()
         case Lora():
-            return _with_adapter(load_base(model, precision), method, seed)
+            adapted = _with_adapter(load_base(model, precision), method, seed)
+            if precision == "fp32":
+                fuse(adapted)
+            return adapted
         case Qlora():
             return _with_adapter(load_base(model, precision, quantize=method), method, seed)
 

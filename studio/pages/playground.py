@@ -187,7 +187,8 @@ def Prompt(talk: Talk) -> Any:
         async def press() -> None:
             await send_this(text)
 
-        return chip(text if len(text) < 70 else text[:67] + "…", press)
+        words = " ".join(text.split())
+        return chip(words if len(words) < 70 else words[:67] + "…", press)
 
     chips = [example(text) for text in examples.value or ()]
     field = TextField(words, set_words, hint="Ask both models", on_submit=send, lines=4, expand=True)

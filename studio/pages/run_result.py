@@ -90,7 +90,9 @@ def _verdict(found: Evaluation) -> ft.Control:
 
 def _scores(name: str, base: float, tuned: float, *, shares: bool) -> ft.Control:
     def words(value: float) -> str:
-        return percent(value) if shares else f"{value:.3g}"
+        if shares:
+            return percent(value)
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
     return ft.Row(
         [

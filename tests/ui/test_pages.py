@@ -164,6 +164,15 @@ async def test_a_narrow_window_has_a_bar_with_names_and_a_wide_one_a_status_stri
     assert wide.says("Everything runs on this computer")
 
 
+@pytest.mark.parametrize("width,columns", [(1200, 3), (1199, 2), (768, 2), (767, 1), (320, 1)])
+async def test_columns_appear_exactly_at_their_widths(show, engine: FakeEngine, width, columns):
+    engine.runs.make("It", RunState.COMPLETED, steps=200)
+    client = await show("/", width)
+    assert client.says("Everything runs on this computer") is (columns > 1)
+    dividers = len(client.find(ft.VerticalDivider))
+    assert dividers == {3: 2, 2: 1, 1: 0}[columns]
+
+
 async def test_the_window_follows_its_width(show, engine: FakeEngine):
     client = await show("/", 1440)
     client.page.width = 375
