@@ -29,3 +29,8 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the user's Home."""
     monkeypatch.setenv("PEFT_STUDIO_HOME", str(tmp_path / "home"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright keeps an event loop running that other tests' loops would trip over."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

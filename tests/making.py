@@ -13,7 +13,7 @@ from engine.spec.files import write_atomically, write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Full, Lora, Method, Qlora
 from engine.spec.prepared import PreparedHeader, SplitCounts, array_bytes
-from engine.spec.runspec import DataRef, ModelRef, RunSpec, TrainJob, Training
+from engine.spec.runspec import DataRef, ModelRef, RunSpec, Training, TrainJob
 
 LORA = Lora(rank=4, alpha=8, dropout=0.1, targets=("all-linear",))
 QLORA = Qlora(rank=4, alpha=8, dropout=0.1, targets=("all-linear",), quantization="nf4", double_quantization=True)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("ring", "startup", "training", "demo", "screen")
+NAMES = ("ring", "charts", "startup", "training", "demo", "screen")
 
 
 def main(wanted: list[str]) -> int:

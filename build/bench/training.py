@@ -61,6 +61,23 @@ def mixed(place: Path) -> Path:
     return place / "mixed.jsonl"
 
 
+def conversations(place: Path) -> Path:
+    """Chats of one to eight turns (each goes on with a chance of two thirds), as people have them.
+
+    Built from the questions and answers of the support sample; half of a random padded batch is padding.
+    """
+    dataset = import_file(place / "parts", samples() / "support.csv")
+    turns = [row.messages for row in rows_in(place / "parts" / dataset.id)]
+    dice, rows = random.Random(0), list[bytes]()
+    while len(rows) < 160:
+        messages = list(dice.choice(turns))
+        while len(messages) < 16 and dice.random() < 2 / 3:
+            messages += dice.choice(turns)
+        rows.append(msgspec.json.encode({"messages": messages}))
+    (place / "conversations.jsonl").write_bytes(b"\n".join(rows))
+    return place / "conversations.jsonl"
+
+
 def prepared(place: Path, source: Path) -> tuple[Path, DataRef]:
     """The rows, imported and prepared."""
     dataset = import_file(place / "datasets", source)
@@ -166,7 +183,7 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(THREADS)
-    return report("training", [*compared(chats, 1.5), *compared(mixed, None)])
+    return report("training", [*compared(conversations, 1.5), *compared(chats, None), *compared(mixed, None)])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ from torch.nn.functional import linear
 
 
 class _LoraLinear(torch.autograd.Function):
-    """x [.., in], dropped (x after dropout, None without), weight [out, in], a [rank, in], b [out, rank] to [.., out]."""
+    """A linear layer and its adapter: x [.., in] to [.., out].
+
+    dropped [.., in]: x after dropout, or None without; weight [out, in]; a [rank, in]; b [out, rank].
+    """
 
     @staticmethod
     def forward(

@@ -19,6 +19,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.home import Home
+from engine.core.settings import Settings, save
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -97,7 +100,9 @@ def start_app(home: Path) -> Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One app for all tests of the session."""
     chromium()
-    app = start_app(tmp_path_factory.mktemp("e2e") / "home")
+    home = Home.open(tmp_path_factory.mktemp("e2e") / "home")
+    save(home.settings, Settings(idle_host_seconds=20))  # no model host outlives the tests for long
+    app = start_app(home.path)
     yield app
     app.process.terminate()
     app.process.wait(20)

@@ -1,0 +1,116 @@
+"""The command line by hand: one JSON object, exit codes that mean something, cards instead of stacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from engine.core.home import Home
+from engine.engine import Engine
+
+CLI = [sys.executable, "-P", "-m", "studio.cli"]
+
+
+def call(home: Path, *words: str) -> tuple[int, str, str]:
+    done = subprocess.run([*CLI, *words, "--home", str(home)], capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def answer(home: Path, *words: str) -> Any:
+    code, out, err = call(home, *words, "--json")
+    assert code == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Rows nobody wrote for this test: semicolons, umlauts in cp1252, one line broken."""
+    path = tmp_path / "fragen.csv"
+    lines = ["frage;antwort"] + [f"Wie spät ist es um {n} Uhr?;Es ist {n} Uhr, schön." for n in range(40)]
+    path.write_bytes("\n".join([*lines, "nur eine Spalte", ""]).encode("cp1252"))
+    return path
+
+
+def test_data_goes_in_and_is_seen_again(tmp_path: Path, table: Path) -> None:
+    home = tmp_path / "home"
+    found = answer(home, "data", "inspect", str(table))
+    assert (found["format"]["delimiter"], found["format"]["encoding"]) == (";", "cp1252")
+    assert (found["records"], found["rows"], found["problem_count"]) == (41, 40, 1)
+    assert found["problems"][0]["line"] == 42
+    dataset = answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+    assert dataset["rows"] == 40
+    assert answer(home, "data", "list")[0]["id"] == dataset["id"]
+    shown = answer(home, "data", "show", "fragen", "--rows", "2")
+    assert "schön" in shown["rows"][0]["messages"][1]["content"]
+    planned = answer(home, "plan", "fragen")
+    assert planned["total_steps"] > 0
+    assert all(value["reason"] for value in planned["values"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data", "import", "missing.csv"], "missing.csv"),
+        (["train", "nothing"], "nothing"),
+        (["watch", "nothing"], "no run"),
+        (["chat", "nothing", "-p", "x"], "no version"),
+        (["eval", "last"], "no version"),
+        (["plan", "nothing", "--set", "epochs"], "not a setting"),
+        (["pause", "last"], "no run"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_a_refusal_is_a_card_with_actions_and_no_stack(tmp_path: Path, words: list[str], said: str) -> None:
+    code, _out, err = call(tmp_path / "home", *words)
+    assert code == 1
+    assert said in err
+    assert "•" in err
+    assert "Traceback" not in err
+    code, out, _err = call(tmp_path / "home", *words, "--json")
+    assert code == 1
+    assert json.loads(out.splitlines()[-1])["error"]["actions"]
+
+
+def test_wrong_usage_is_exit_code_two(tmp_path: Path) -> None:
+    assert call(tmp_path, "train")[0] == 2
+    assert call(tmp_path, "dance")[0] == 2
+
+
+def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+    report = answer(tmp_path / "home", "doctor")
+    assert report["ready"] is True
+    assert report["home"] == str(tmp_path / "home")
+
+
+def test_a_keeper_leaves_when_nothing_goes_on(tmp_path: Path, table: Path) -> None:
+    home = tmp_path / "home"
+    answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+    holder = Home(home).holder()
+    assert holder is not None and holder.role == "keeper"
+    end = time.monotonic() + 30
+    while Home(home).holder() is not None:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_an_app_takes_the_home_over_from_a_keeper_and_commands_go_on_working(tmp_path: Path, table: Path) -> None:
+    home = tmp_path / "home"
+    answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+
+    async def app() -> list[dict[str, object]]:
+        async with Engine.open(home) as engine:
+            holder = engine.home.holder()
+            assert holder is not None and (holder.role, holder.pid) == ("app", os.getpid())
+            words = [*CLI, "plan", "fragen", "--json", "--home", str(home)]
+            done = await anyio.run_process(words)
+            return [json.loads(done.stdout.decode().splitlines()[-1])]
+
+    assert anyio.run(app)[0]["total_steps"]
