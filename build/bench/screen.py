@@ -32,7 +32,7 @@ WATCH = """
 () => {
   window.seen = {};
   const note = (text) => {
-    for (const found of text.matchAll(/\\d\\.\\d{4}|by step [\\d,]+/g)) window.seen[found[0]] ??= Date.now();
+    for (const found of text.matchAll(/(?:by )?step \\d+ of/g)) window.seen[found[0]] ??= Date.now();
   };
   const look = () => {
     for (const node of document.querySelectorAll('flt-semantics-host *')) {
@@ -76,20 +76,15 @@ def write_steps(folder: RunFolder, page: Any) -> tuple[list[float], list[float]]
     page.evaluate(WATCH)
     for step in range(1, STEPS + 1):
         reporter.at(step, STEPS + 10)
-        reporter.metrics(step, loss=loss_of(step))
+        reporter.metrics(step, loss=3 - step * 0.0137)
         written[step] = time.time() * 1000
         page.wait_for_timeout(700 + dice.randint(0, 300))
     page.wait_for_timeout(2000)
     seen: dict[str, float] = page.evaluate("() => window.seen")
     reporter.close()
-    numbers = [seen[key] - written[step] for step in written if (key := f"{loss_of(step):.4f}") in seen]
-    curves = [seen[key] - written[step] for step in written if (key := f"by step {step}") in seen]
+    numbers = [seen[key] - written[step] for step in written if (key := f"step {step} of") in seen]
+    curves = [seen[key] - written[step] for step in written if (key := f"by step {step} of") in seen]
     return numbers, curves
-
-
-def loss_of(step: int) -> float:
-    """A loss that no other step has."""
-    return round(3 - step * 0.0137, 4)
 
 
 def p95(values: list[float]) -> float:

@@ -52,7 +52,8 @@ def test_a_record_is_one_json_line_with_its_stack(tmp_path: Path) -> None:
 def test_logs_older_than_ninety_days_go(tmp_path: Path) -> None:
     old = tmp_path / "app.jsonl.3"
     old.write_text("")
-    os.utime(old, (time.time() - 91 * 86_400,) * 2)
+    long_ago = time.time() - 91 * 86_400
+    os.utime(old, (long_ago, long_ago))
     logging.getLogger().removeHandler(logs.to_folder(tmp_path, "app"))
     assert not old.exists()
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
@@ -66,7 +67,7 @@ def state(*wanted: RunState) -> Callable[[RunView], bool]:
     return lambda view: view.state in wanted
 
 
-def spec(model: Path, rows: Path, run_id: str, method: Method = METHODS["lora"], **changes: object) -> RunSpec:
+def spec(model: Path, rows: Path, run_id: str, method: Method = METHODS["lora"], **changes: Any) -> RunSpec:
     made = train_spec(model, rows, method, **changes)
     return msgspec.structs.replace(made, id=run_id, name=run_id)
 

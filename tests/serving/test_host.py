@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -44,7 +45,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.2)
-    model.save_pretrained(folder)
+    model.save_pretrained(str(folder))
     return folder
 
 
@@ -55,7 +56,7 @@ def by_transformers(adapter: Path | None) -> list[int]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(starter_path())
-    model = AutoModelForCausalLM.from_pretrained(starter_path(), dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(starter_path(), dtype=torch.float32)
     model = PeftModel.from_pretrained(model, adapter) if adapter else model
     messages = [{"role": "user", "content": ASKED[0].content}]
     text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
