@@ -6,7 +6,6 @@ Plain Python and anyio. It never calls a face: it publishes topics, and the face
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,25 +19,23 @@ import anyio.to_thread
 import msgspec
 
 from engine import orders
-from engine.core import inbox
 from engine.core import settings as settings_file
-from engine.core.errors import HomeHeld, PlanError, StudioError
-from engine.core.home import Home, Lock
+from engine.core.home import Home
 from engine.core.settings import Settings
 from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.data import service as data
-from engine.data.library import list_datasets, load_dataset, read_rows
+from engine.data.library import first_questions, list_datasets, load_dataset
 from engine.data.nouns import Dataset, Inspection, Limits, Mapping
 from engine.desk import Desk
-from engine.plan.defaults import MethodName
-from engine.plan.edits import METHODS
+from engine.holding import new_id, take
 from engine.plan.facts import DataFacts
 from engine.plan.hardware import Hardware, detect
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
-from engine.plan.planner import Draft, Plan, plan, to_spec
+from engine.plan.planner import Draft, Plan, method_of, plan, refuse_unready, to_spec
 from engine.plan.profiles import Profile, profile, profile_for, profiles
-from engine.results.evaluation import Evaluation, evaluate
+from engine.results.after import evaluation_job, keep_verdict, keep_version
+from engine.results.evaluation import Evaluation
 from engine.results.versions import Version, Versions
 from engine.runs import index, meters
 from engine.runs.meters import Meters
@@ -48,25 +45,13 @@ from engine.serving.host import HostSession, connect
 from engine.spec.folder import RunFolder
 from engine.spec.prepared import Split, read_header
 from engine.spec.records import RunState
-from engine.spec.runspec import (
-    FORMAT,
-    AdapterRef,
-    DataRef,
-    EvaluateJob,
-    HostJob,
-    ModelRef,
-    RunSpec,
-    TrainJob,
-)
+from engine.spec.runspec import FORMAT, EvaluateJob, HostJob, RunSpec
 
 if TYPE_CHECKING:
     from engine.data.preview import PreviewRow
 
 log = logging.getLogger(__name__)
 METER_SECONDS = 2.0
-TAKE_OVER_SECONDS = 10.0
-EVALUATED_ROWS = 1_000
-LONGEST_ANSWER = 512
 
 
 class Engine:
@@ -91,7 +76,7 @@ class Engine:
     async def open(cls, path: Path | None = None, role: str = "app") -> AsyncIterator[Engine]:
         """Hold a Home. A keeper gives way to an app. Raises HomeError, or HomeHeld when an app has it."""
         home = Home.open(path)
-        lock = await _take(home, role)
+        lock = await take(home, role)
         try:
             store = await anyio.to_thread.run_sync(Store, home.database, index.MIGRATIONS)
             try:
@@ -119,8 +104,6 @@ class Engine:
         """Something goes on that needs a holder: a run, a queue, or a command."""
         return self.runs.busy or self._desk.at_work > 0
 
-    # -- settings and machine ----------------------------------------------------------------------------------------
-
     def save_settings(self, settings: Settings) -> None:
         """Keep and publish the settings. Raises StudioError or msgspec.ValidationError."""
         settings_file.save(self.home.settings, settings)
@@ -139,8 +122,6 @@ class Engine:
             if hardware is not None:
                 return hardware
         raise AssertionError("a topic's watch does not end")
-
-    # -- data --------------------------------------------------------------------------------------------------------
 
     @staticmethod
     def path(words: str) -> Path:
@@ -179,8 +160,6 @@ class Engine:
     async def _prepare(self, dataset_id: str, model_path: Path, max_length: int) -> str:
         folder = self.home.datasets / load_dataset(self.home.datasets, dataset_id).id
         return (await data.prepare(folder, model_path, max_length, self.home.prepared)).hash
-
-    # -- planning ----------------------------------------------------------------------------------------------------
 
     def profiles(self) -> tuple[Profile, ...]:
         """What a model can be tuned for."""
@@ -267,62 +246,22 @@ class Engine:
         }[verb](run_id)
         return run_id
 
-    # -- results -----------------------------------------------------------------------------------------------------
-
     async def _after_run(self, view: RunView) -> None:
         """What follows the end of a run: a trained one becomes a version, an evaluation its verdict."""
         folder = RunFolder(self.home.runs / view.id)
         if view.kind == "train" and view.state in (RunState.COMPLETED, RunState.STOPPED):
-            await anyio.to_thread.run_sync(self._make_version, folder, view)
+            await anyio.to_thread.run_sync(keep_version, self.versions_folder, folder, view)
         elif view.kind == "evaluate" and view.state is RunState.COMPLETED:
-            await self._keep_evaluation(folder)
+            await keep_verdict(self.versions_folder, folder, self.home.datasets)
         self.versions.set(self.versions_folder.all())
-
-    def _make_version(self, folder: RunFolder, view: RunView) -> None:
-        metrics = {"loss": view.loss, "validation_loss": view.validation_loss, "seconds": view.seconds}
-        known = {name: value for name, value in metrics.items() if value is not None}
-        self.versions_folder.add(folder, known, view.step)
-
-    async def _keep_evaluation(self, folder: RunFolder) -> None:
-        job = folder.spec().job
-        assert isinstance(job, EvaluateJob)
-        version = self.versions_folder.find(job.adapters[0].name)
-        from anyio import to_process
-
-        result = await to_process.run_sync(
-            evaluate,
-            folder.results_file,
-            folder.id,
-            version.id,
-            version.id,
-            self.home.datasets / version.dataset_id,
-            cancellable=True,
-        )
-        self.versions_folder.keep_evaluation(version, result)
 
     async def evaluate(self, version_id: str) -> str:
         """Queue the evaluation of a version beside its base on the held-out rows; returns the run's id."""
         version = self.versions_folder.find(version_id)
-        header = read_header(Path(version.prepared))
-        adapter = AdapterRef(name=version.id, path=str(self.versions_folder.adapter(version)), whole=version.whole)
-        job = EvaluateJob(
-            model=ModelRef(path=version.model_path, name=version.model, fingerprint=version.model_fingerprint),
-            data=DataRef(
-                prepared=version.prepared,
-                dataset=version.dataset_id,
-                name=version.dataset,
-                hash=version.dataset_hash,
-            ),
-            adapters=(adapter,),
-            precision="fp32" if version.precision == "fp32" else "bf16",
-            rows=EVALUATED_ROWS,
-            max_new_tokens=min(LONGEST_ANSWER, header.splits["validation"].longest + 8),
-            batch_size=32,
-            seed=0,
-        )
+        job = evaluation_job(self.versions_folder, version)
         return self.runs.add(self._spec(f"evaluate {version.name} {version.number}", job))
 
-    def _spec(self, name: str, job: TrainJob | EvaluateJob | HostJob) -> RunSpec:
+    def _spec(self, name: str, job: EvaluateJob | HostJob) -> RunSpec:
         return RunSpec(
             format=FORMAT,
             id=new_id(name),
@@ -336,8 +275,6 @@ class Engine:
     def evaluation(self, version_id: str) -> Evaluation | None:
         """A version's evaluation, once there is one."""
         return self.versions_folder.evaluation(self.versions_folder.find(version_id))
-
-    # -- playground --------------------------------------------------------------------------------------------------
 
     def host_run(self, model_path: Path) -> RunFolder:
         """The run of the host that holds this base model; started when none does."""
@@ -369,61 +306,4 @@ class Engine:
     async def examples(self, version_id: str, count: int = 3) -> tuple[str, ...]:
         """Prompts to try: the first held-out questions of the version's dataset."""
         version = self.versions_folder.find(version_id)
-        return await anyio.to_thread.run_sync(_first_questions, self.home.datasets, version.dataset_id, count)
-
-
-def _first_questions(datasets: Path, dataset_id: str, count: int) -> tuple[str, ...]:
-    questions: list[str] = []
-    try:
-        for row in read_rows(datasets, dataset_id, "validation"):
-            asked = [message.content for message in row.messages if message.role == "user"]
-            if asked:
-                questions.append(asked[0])
-            if len(questions) == count:
-                break
-    except StudioError:
-        return ()
-    return tuple(questions)
-
-
-def new_id(name: str) -> str:
-    """An id that sorts by time and says something: date, time, the name's letters, and two random bytes."""
-    word = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())
-    word = "-".join(part for part in word.split("-") if part)[:32] or "run"
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{word}-{secrets.token_hex(2)}"
-
-
-def method_of(words: str) -> MethodName | None:
-    """A method by name; None leaves the choice to the plan. Raises PlanError with the choices."""
-    if not words:
-        return None
-    for name in METHODS:
-        if words.lower() == name:
-            return name
-    raise PlanError(f"There is no method “{words}”.", f"There are: {', '.join(METHODS)}.", "Choose one of them.")
-
-
-def refuse_unready(planned: Plan) -> None:
-    """Raise PlanError naming the first check that stands against starting."""
-    for check in planned.checks:
-        if check.state == "problem":
-            raise PlanError(f"The run cannot start: {check.title}.", check.note, "Change the plan and try again.")
-
-
-async def _take(home: Home, role: str) -> Lock:
-    """The Home's lock; an app asks a keeper to give way and waits for it."""
-    try:
-        return Lock(home, role)
-    except HomeHeld:
-        holder = home.holder()
-        if role != "app" or holder is None or holder.role != "keeper":
-            raise
-    inbox.drop(home.inbox, "leave", orders.Leave())
-    deadline = time.monotonic() + TAKE_OVER_SECONDS
-    while True:
-        try:
-            return Lock(home, role)
-        except HomeHeld:
-            if time.monotonic() > deadline:
-                raise
-            await anyio.sleep(0.1)
+        return await anyio.to_thread.run_sync(first_questions, self.home.datasets, version.dataset_id, count)

@@ -6,41 +6,34 @@ Every command has --json (one object on standard output, last) and --home. Exit 
 
 from __future__ import annotations
 
-import functools
 import io
-import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import anyio
-import click
 import msgspec
 import typer
 
 from engine import orders
 from engine.core import logs
-from engine.core.errors import StudioError, unexpected
+from engine.core.errors import StudioError
 from engine.core.home import Home
 from engine.data.nouns import Dataset
 from engine.results.versions import Versions
 from engine.runs.summary import read_view
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
+from studio.terminal.command import HomeOption, JsonOption, ask, command
+from studio.terminal.data_commands import data
 from studio.terminal.show import (
     print_card,
     print_json,
-    quiet,
     say,
     seconds_words,
     state_words,
     table,
 )
-
-log = logging.getLogger(__name__)
-P = ParamSpec("P")
-R = TypeVar("R")
 
 app = typer.Typer(
     name="peft-studio",
@@ -50,135 +43,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data = typer.Typer(help="Look at data files, import them, and see what is there.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", envvar="PEFT_STUDIO_HOME", help="The data folder to work in.", show_default=False),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, last.")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, the start of it, its name, or `last`.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting as name=value, for example --set epochs=4. Can be repeated."),
 ]
-
-
-def command(function: Callable[P, R]) -> Callable[P, R]:
-    """What every command shares: --json sets the tone, errors become cards and exit code 1, defects are logged."""
-
-    @functools.wraps(function)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        quiet.on = bool(kwargs.get("json", False))
-        try:
-            return function(*args, **kwargs)
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
-        except (typer.Exit, typer.Abort, click.ClickException):
-            raise
-        except Exception as error:  # noqa: BLE001 - every error ends as a card; defects are logged with their stack
-            _refuse(alone(error), kwargs.get("home"))
-        raise typer.Exit(1)
-
-    return guarded
-
-
-def alone(error: BaseException) -> BaseException:
-    """The one error inside the groups that task groups put around it."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
-def _refuse(error: BaseException, home: object) -> None:
-    card = unexpected(error)
-    if card.code == "defect":
-        logs.to_folder(Home.open(home if isinstance(home, Path) else None).logs, "cli")
-        log.error("a command failed", exc_info=error)
-    if quiet.on:
-        print_json({"error": card})
-    else:
-        print_card(card)
-
-
-def ask(home: Home, what: orders.Command, answer: type[R]) -> R:
-    """Have the Home's holder do something, and wait for its answer."""
-    return anyio.run(orders.ask, home, what, answer)
-
-
-# -- data ------------------------------------------------------------------------------------------------------------
-
-
-@data.command("inspect")
-@command
-def data_inspect(file: Path, home: HomeOption = None, json: JsonOption = False) -> None:
-    """Say what a data file holds, without importing it."""
-    from engine.data.inspect import inspect_file
-    from studio.terminal.datasets import print_inspection
-
-    found = inspect_file(file.expanduser())
-    print_json(found) if json else print_inspection(found)
-
-
-@data.command("import")
-@command
-def data_import(
-    file: Path,
-    name: Annotated[str, typer.Option(help="What to call it; the file's name otherwise.")] = "",
-    map: Annotated[
-        list[str] | None,
-        typer.Option(help="A column's role, for example --map prompt=frage --map answer=antwort."),
-    ] = None,
-    home: HomeOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Import a data file as a dataset."""
-    from studio.terminal.datasets import mapping_from, print_dataset
-
-    what = orders.Import(path=str(file.expanduser().absolute()), name=name, mapping=mapping_from(map or []))
-    dataset = ask(Home.open(home), what, Dataset)
-    print_json(dataset) if json else print_dataset(dataset)
-
-
-@data.command("list")
-@command
-def data_list(home: HomeOption = None, json: JsonOption = False) -> None:
-    """List the imported datasets."""
-    from engine.data.library import list_datasets
-
-    found = list_datasets(Home.open(home).datasets)
-    if json:
-        return print_json(found)
-    rows = [[each.name, f"{each.rows:,}", f"{each.validation_rows:,}", each.shape, each.id] for each in found]
-    table(("name", ">rows", ">held out", "shape", "id"), rows)
-    return None
-
-
-@data.command("show")
-@command
-def data_show(
-    dataset: Annotated[str, typer.Argument(help="A dataset's name, id, or the start of its id.")],
-    rows: Annotated[int, typer.Option(min=0, max=1000, help="How many rows to show.")] = 3,
-    home: HomeOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Show a dataset and its first rows."""
-    from itertools import islice
-
-    from engine.data.library import load_dataset, read_rows
-    from studio.terminal.datasets import print_dataset, print_rows
-
-    folder = Home.open(home).datasets
-    found = load_dataset(folder, dataset)
-    first = list(islice(read_rows(folder, found.id), rows))
-    if json:
-        return print_json({"dataset": found, "rows": first})
-    print_dataset(found)
-    return print_rows(first)
-
-
-# -- plan and train --------------------------------------------------------------------------------------------------
 
 
 def _order(dataset: str, model: str, profile: str, method: str, name: str, edits: list[str] | None) -> orders.Order:
@@ -289,9 +160,6 @@ def _version_words(home: Home, view: RunView) -> str:
     return f"{version.name} {version.number}" if version else ""
 
 
-# -- runs ------------------------------------------------------------------------------------------------------------
-
-
 def _views(home: Home) -> list[RunView]:
     from engine.runs.index import view_of
 
@@ -370,9 +238,6 @@ def stop(run: RunArgument = "last", home: HomeOption = None, json: JsonOption = 
     _tell(run, "stop", "is ending; what it has learned is kept", home, json)
 
 
-# -- results ---------------------------------------------------------------------------------------------------------
-
-
 @app.command()
 @command
 def versions(home: HomeOption = None, json: JsonOption = False) -> None:
@@ -437,9 +302,6 @@ def demo(home: HomeOption = None, json: JsonOption = False) -> None:
     result = run_demo(Home.open(home))
     if json:
         print_json(result)
-
-
-# -- the app ---------------------------------------------------------------------------------------------------------
 
 
 @app.command("app")

@@ -243,3 +243,17 @@ def damaged(folder: Path, how: str) -> DataError:
         f"In its folder {how}.",
         "Delete it and import the file again.",
     )
+
+
+def first_questions(datasets: Path, dataset: str, count: int) -> tuple[str, ...]:
+    """What is asked first in the first held-out rows; empty when the dataset is gone or has no questions."""
+    questions: list[str] = []
+    try:
+        for row in read_rows(datasets, dataset, "validation"):
+            asked = [message.content for message in row.messages if message.role == "user"]
+            questions += asked[:1]
+            if len(questions) == count:
+                break
+    except DataError:
+        return ()
+    return tuple(questions)

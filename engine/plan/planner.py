@@ -187,3 +187,20 @@ def to_spec(
         raise PlanError(
             "The plan cannot be made into a run.", f"{error}.", "Review the values and try again."
         ) from error
+
+
+def method_of(words: str) -> MethodName | None:
+    """A method by name; None leaves the choice to the plan. Raises PlanError with the choices."""
+    if not words:
+        return None
+    for name in METHODS:
+        if words.lower() == name:
+            return name
+    raise PlanError(f"There is no method “{words}”.", f"There are: {', '.join(METHODS)}.", "Choose one of them.")
+
+
+def refuse_unready(planned: Plan) -> None:
+    """Raise PlanError naming the first check that stands against starting."""
+    for check in planned.checks:
+        if check.state == "problem":
+            raise PlanError(f"The run cannot start: {check.title}.", check.note, "Change the plan and try again.")

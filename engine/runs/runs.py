@@ -47,8 +47,6 @@ class Runs:
         self.list: Topic[tuple[RunView, ...]] = Topic(())
         self.on_end: list[Ended] = []
 
-    # -- reading -----------------------------------------------------------------------------------------------------
-
     async def open(self) -> None:
         """Read all runs, from the index where it can be trusted."""
         self._views, self._announced = await index.load(self._store, self._folder)
@@ -75,8 +73,6 @@ class Runs:
     def busy(self) -> bool:
         """Something is at work or waits its turn."""
         return any(view.state.active or self._waits(view) for view in self._views.values() if view.kind != "host")
-
-    # -- doing -------------------------------------------------------------------------------------------------------
 
     def add(self, spec: RunSpec) -> str:
         """Put a run in the queue and return its id. Raises StudioError; without the libraries nothing is queued."""
@@ -148,8 +144,6 @@ class Runs:
         tell(folder, pause=pause, stop=stop, checkpoint=checkpoint, resume=resume, learning_rate=learning_rate)
         self._look(run_id)
         self._stir()
-
-    # -- the heart ---------------------------------------------------------------------------------------------------
 
     async def serve(self) -> None:
         """Follow what is at work and launch what waits, until cancelled. Sleeps while there is nothing to do."""

@@ -53,8 +53,6 @@ class Training:
         self.best: tuple[float, Path] | None = None
         self.watch = Watch()
 
-    # -- the story ---------------------------------------------------------------------------------------------------
-
     def run(self) -> Exit:
         """Load, resume where there is something to resume, train to the end or to a wish, save. Raises Fault."""
         self._load()
@@ -118,8 +116,6 @@ class Training:
                 f"The plan has {expected} steps, the prepared data makes {found}.",
                 "Plan the run again; its data was prepared anew.",
             )
-
-    # -- steps -------------------------------------------------------------------------------------------------------
 
     def _one_step(self) -> Wish | None:
         """One optimizer step with what surrounds it, or the wish that kept it from happening."""
@@ -234,8 +230,6 @@ class Training:
             self.control.checkpoint_now = False
             self._save_checkpoint()
 
-    # -- measuring and saving ----------------------------------------------------------------------------------------
-
     def _validate(self) -> None:
         rows = self.validation_rows
         if len(rows) == 0:
@@ -303,8 +297,6 @@ class Training:
         same = record.environment == checkpoint.environment()
         words = "" if same else " The environment differs, so the last bits of later numbers may too."
         self.reporter.event("resumed", f"Going on from step {self.step}.{words}", exact=same)
-
-    # -- endings -----------------------------------------------------------------------------------------------------
 
     def _leave(self, wish: Wish) -> Exit:
         """Keep the state at the last whole step; a stopped run also gets a usable result (requirement G13)."""

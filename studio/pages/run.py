@@ -108,8 +108,8 @@ def _verbs(run: RunView, runs: Any) -> tuple[ft.Control, ...]:
 @component
 def Numbers(live: LiveRun) -> Any:
     """Ring, time left, loss, speed, memory."""
-    run = use_topic(live.view, every=0.5)
-    use_topic(live.changed, every=0.5)
+    run = use_topic(live.view, every=0.25)
+    use_topic(live.changed, every=0.25)
     narrow = use_surroundings().columns == 1
     color = Ink.GREEN if run.state is RunState.COMPLETED else Ink.RED if run.state is RunState.FAILED else Ink.FILL
     progress = ft.Row(
@@ -131,9 +131,9 @@ def Numbers(live: LiveRun) -> Any:
         fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", "tokens per second"),
         fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by it"),
     ]
-    boxes: list[ft.Control] = [ft.Container(each, width=118) for each in facts]
+    boxes: list[ft.Control] = [ft.Container(each, width=110) for each in facts]
     return card(
-        ft.Row([progress, *boxes], spacing=12, run_spacing=S4, wrap=True)
+        ft.Row([progress, *boxes], spacing=S2, run_spacing=S4, wrap=True)
         if not narrow
         else ft.Column([progress, ft.Row(boxes, spacing=S2, run_spacing=S4, wrap=True)], spacing=S4)
     )
@@ -164,7 +164,7 @@ def _loss(live: LiveRun) -> ft.Control:
 def _held_out(run: RunView) -> ft.Control:
     """Where the rows stand that training never sees."""
     if run.validation_loss is None:
-        return fact("Held-out loss", "–", "measured now and then")
+        return fact("Held-out loss", "–", "not measured yet")
     best = run.best_validation
     note = "the best so far" if best is None or run.validation_loss <= best else f"best {short(best)}"
     return fact("Held-out loss", short(run.validation_loss), note)

@@ -93,3 +93,42 @@ def test_a_pause_keeps_the_whole_steps_done_and_no_more(tmp_path: Path, model: P
     assert attempt(folder, 0, 5, "pause") is Exit.PAUSED
     last = folder.checkpoint_folders()[-1]
     assert last.name == f"step-{max(losses(folder))}"
+
+
+def test_a_disk_that_fills_during_a_checkpoint_loses_nothing(
+    tmp_path: Path, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from engine.spec.exits import Exit
+    from engine.spec.records import RunState
+    from engine.worker import checkpoint
+    from engine.worker.__main__ import execute
+    from engine.worker.control import ControlFile
+    from engine.worker.reporter import Reporter
+    from tests.making import run_folder
+
+    whole = run_through(tmp_path / "whole", train_spec(model, rows), [])
+    folder = run_folder(tmp_path / "run-1", train_spec(model, rows))
+    write, files = checkpoint._write, list[str]()
+
+    def fills(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+        files.append(path.name)
+        if len(files) == 8:  # in the middle of the third checkpoint
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, tensors)
+
+    monkeypatch.setattr(checkpoint, "_write", fills)
+    reporter = Reporter(folder, 0)
+    reporter.start()
+    assert execute(folder, reporter, ControlFile(folder, reporter, 0)) is Exit.DISK_FULL
+    reporter.close()
+    state = folder.state()
+    assert state.state is RunState.FAILED
+    assert state.error and "disk is full" in state.error.what
+    assert any(action.do == "resume" for action in state.error.actions)
+    assert [path.name for path in folder.checkpoint_folders()] == ["step-2", "step-4"]
+    assert not list(folder.checkpoints.glob(".*")), "no half of a checkpoint is left"
+    monkeypatch.setattr(checkpoint, "_write", write)
+    attempt(folder, 1)
+    assert losses(folder) == losses(whole)
