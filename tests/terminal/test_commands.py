@@ -114,3 +114,21 @@ def test_an_app_takes_the_home_over_from_a_keeper_and_commands_go_on_working(tmp
             return [json.loads(done.stdout.decode().splitlines()[-1])]
 
     assert anyio.run(app)[0]["total_steps"]
+
+
+def test_without_the_training_libraries_everything_but_training_works(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate", "safetensors")
+    block = tmp_path / "block"
+    block.mkdir()
+    (block / "sitecustomize.py").write_text(f"import sys\nfor name in {missing!r}: sys.modules[name] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(block))
+    home = tmp_path / "home"
+    answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+    assert answer(home, "plan", "fragen")["total_steps"]
+    code, _out, err = call(home, "train", "fragen")
+    assert code == 1
+    assert "training libraries are not installed" in err
+    assert "run.py" in err
+    assert answer(home, "runs") == []
