@@ -197,3 +197,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if folder and report.when == "call" and report.failed and found is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         found.screenshot(path=str(Path(folder) / f"{item.name}.png"))
+
+
+def fill(page: Any, label: str, words: str) -> None:
+    """Type into a field as a person does: look whether it took the words, and try again when it was not ready yet."""
+    field = page.get_by_label(label).first
+    for _ in range(4):
+        field.click()
+        page.wait_for_timeout(250)
+        page.keyboard.press("Control+A")
+        page.keyboard.type(words)
+        page.wait_for_timeout(500)
+        if page.evaluate("document.activeElement?.value") == words:
+            return
+    raise AssertionError(f"the field {label} did not take {words!r}")

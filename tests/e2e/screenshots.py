@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import FLAGS, NAMES, open_app, start_app, wait_until_said
+from tests.e2e.conftest import FLAGS, NAMES, fill, open_app, start_app, wait_until_said
 
 HEIGHTS = {1440: 900, 1024: 768, 768: 1024, 375: 812}
 
@@ -76,10 +76,8 @@ def journey(camera: Camera, address: str) -> None:
     camera.see("What matters most")
     page.wait_for_timeout(1500)
     camera.take("settings")
-    page.get_by_label("Epochs").first.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("2")
-    page.wait_for_timeout(1000)
+    fill(page, "Epochs", "2")
+    page.wait_for_timeout(500)
     camera.press("Continue to Review")
     camera.see("Before the start")
     camera.take("review")

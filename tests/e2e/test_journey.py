@@ -10,19 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import wait_until_said
+from tests.e2e.conftest import fill, wait_until_said
 
 pytestmark = [pytest.mark.browser, pytest.mark.worker]
 Press = Callable[[Any, str], None]
-
-
-def fill(page: Any, label: str, words: str) -> None:
-    """Type into a field as a person does."""
-    field = page.get_by_label(label).first
-    field.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.type(words)
-    page.wait_for_timeout(500)
 
 
 def write_csv(path: Path) -> Path:
