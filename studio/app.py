@@ -29,7 +29,8 @@ MODES = {"system": ft.ThemeMode.SYSTEM, "light": ft.ThemeMode.LIGHT, "dark": ft.
 def open_page(page: ft.Page, engine: Engine) -> None:
     """Show the app in a new session."""
     page.title = "PEFT Studio"
-    page.fonts = FONTS
+    if not page.web:
+        page.fonts = FONTS  # the served page has them in its manifest (studio/gate.py), before the first word
     page.theme, page.dark_theme = theme(LIGHT), theme(DARK)
     page.theme_mode = MODES[engine.settings.value.theme]
     page.padding = 0

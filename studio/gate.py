@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
 import re
 import secrets
@@ -18,6 +19,8 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+
+import msgspec
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -121,6 +124,10 @@ class Gate:
         first = path.lstrip("/").split("/", 1)[0]
         if path.startswith("/assets/fonts/noto"):  # Flutter's fallback for signs our fonts lack: no error, a box
             await _answer(send, 200, b"font/ttf", (self._assets / "fonts" / "Inter-400.ttf").read_bytes())
+        elif path == "/assets/FontManifest.json":
+            await _answer(send, 200, b"application/json", font_manifest())
+        elif path.startswith("/assets/fonts/") and (own := self._assets / "fonts" / Path(path).name).is_file():
+            await _answer(send, 200, b"font/ttf", own.read_bytes())
         elif first in self._hidden and "." in path:
             await _answer(send, 404, b"text/plain", b"Not found.\n")
         else:
@@ -129,6 +136,22 @@ class Gate:
             if path == "/favicon.png":
                 scope["path"], scope["raw_path"] = "/icons/favicon.png", b"/icons/favicon.png"
             await self._app(scope, receive, _Rewriter(send, _header(scope, b"host")))
+
+
+@functools.cache
+def font_manifest() -> bytes:
+    """Flutter's list of fonts with ours in it: they are there before the first word is laid out.
+
+    Fonts that arrive later leave words that were laid out before with the places of other letters.
+    """
+    import flet_web
+
+    from studio.theme import FONTS
+
+    original = Path(flet_web.__file__).parent / "web" / "assets" / "FontManifest.json"
+    families = msgspec.json.decode(original.read_bytes())
+    families += [{"family": name, "fonts": [{"asset": path.lstrip("/")}]} for name, path in FONTS.items()]
+    return msgspec.json.encode(families)
 
 
 def _until_gone(send: Send) -> Send:
