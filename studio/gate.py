@@ -133,6 +133,8 @@ class Gate:
         else:
             if first in self._hidden:  # a page of the app, called like a folder of its assets
                 scope["path"], scope["raw_path"] = "/", b"/"
+            if "/fonts/roboto/" in path:  # Flutter's own default, asked for where a public host would have it
+                scope["path"], scope["raw_path"] = "/assets/fonts/roboto.woff2", b"/assets/fonts/roboto.woff2"
             if path == "/favicon.png":
                 scope["path"], scope["raw_path"] = "/icons/favicon.png", b"/icons/favicon.png"
             await self._app(scope, receive, _Rewriter(send, _header(scope, b"host")))
