@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from engine.core.errors import RunError, from_os
 from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
@@ -49,8 +47,3 @@ def wants_attempt(folder: RunFolder) -> bool:
     if launch is None:
         return not (control and (control.stop or control.pause))
     return control is not None and control.resume and control.attempt == launch.attempt
-
-
-def without(control: Control) -> Control:
-    """The same record with no wish left."""
-    return msgspec.structs.replace(control, pause=False, stop=False, checkpoint=False, resume=False)

@@ -154,14 +154,6 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def with_adapters(base: nn.Module, adapters: tuple[AdapterRef, ...]) -> nn.Module:
-    """The base with every adapter attached under its name, ready to be switched between (none is trainable)."""
-    model = base
-    for adapter in adapters:
-        model = attach(model, adapter)
-    return model.eval()
-
-
 def attach(model: nn.Module, adapter: AdapterRef) -> nn.Module:
     """Put one more adapter on a base or on a model that already has some. Raises Fault when it does not fit."""
     from peft import PeftModel
