@@ -62,12 +62,20 @@ class Desk:
             )
         engine = self._engine
         match msgspec.json.decode(request.arguments, type=kind):
-            case orders.Import(path=path, name=name, mapping=mapping):
-                return await engine.import_data(engine.path(path), name, mapping)
+            case orders.Import(paths=paths, name=name, mapping=mapping, split=split, text_rows=text_rows):
+                sources = tuple(engine.path(path) for path in paths)
+                return await engine.import_data(sources, name, mapping, split=split, text_rows=text_rows)
             case orders.MakePlan(order=order):
                 return engine.plan(await engine.draft(order))
             case orders.Train(order=order):
                 return orders.Started(run=await engine.start(await engine.draft(order)))
+            case orders.StartSweep() as wish:
+                return await engine.start_sweep(wish)
+            case orders.StopSweep(sweep=words):
+                return orders.Stopped(runs=await engine.stop_sweep(words))
+            case orders.Move(run=run, priority=priority):
+                run_id = engine.runs.find(run).id
+                return orders.Moved(run=run_id, priority=engine.runs.move(run_id, priority))
             case orders.Tell(run=run, verb=verb):
                 return orders.Started(run=engine.tell(run, verb))
             case orders.Evaluate(version=version):

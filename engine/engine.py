@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,26 +27,35 @@ from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.data import service as data
 from engine.data.library import first_questions, list_datasets, load_dataset
-from engine.data.nouns import Dataset, Inspection, Limits, Mapping
+from engine.data.nouns import Dataset, Inspection, Limits, Mapping, SplitPlan, Step, TextRows
 from engine.desk import Desk
 from engine.holding import new_id, take
+from engine.plan.calibration import Calibration
 from engine.plan.facts import DataFacts
 from engine.plan.hardware import Hardware, detect
+from engine.plan.methods import method_facts
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
-from engine.plan.planner import Draft, Plan, method_of, plan, refuse_unready, to_spec
+from engine.plan.planner import Draft, Means, Plan, method_of, plan, refuse_unready, to_spec
 from engine.plan.profiles import Profile, profile, profile_for, profiles
 from engine.results.after import evaluation_job, keep_verdict, keep_version
 from engine.results.evaluation import Evaluation
 from engine.results.versions import Version, Versions
 from engine.runs import index, meters
+from engine.runs.calibrating import Calibrations
 from engine.runs.meters import Meters
+from engine.runs.noting import note_end
 from engine.runs.runs import Runs
+from engine.runs.standing import Expectation, expectation_of
+from engine.runs.sweeps import Sweep, Sweeps
 from engine.runs.views import RunView
 from engine.serving.host import HostSession, connect
 from engine.spec.folder import RunFolder
+from engine.spec.methods import method_name
+from engine.spec.objectives import LAYOUTS
 from engine.spec.prepared import Split, read_header
 from engine.spec.records import RunState
 from engine.spec.runspec import FORMAT, EvaluateJob, HostJob, RunSpec
+from engine.sweeping import start_sweep, stop_sweep
 
 if TYPE_CHECKING:
     from engine.data.preview import PreviewRow
@@ -66,6 +76,8 @@ class Engine:
         self.meters: Topic[Meters] = Topic(meters.read(home.path))
         self.datasets: Topic[tuple[Dataset, ...]] = Topic(tuple(list_datasets(home.datasets)))
         self.runs = Runs(home.runs, store, lambda: self.settings.value.concurrent_runs)
+        self.sweeps = Sweeps(home.path, home.runs)
+        self.calibrations = Calibrations(home.path, home.runs)
         self.versions_folder = Versions(home.versions)
         self.versions: Topic[tuple[Version, ...]] = Topic(self.versions_folder.all())
         self._group = group
@@ -97,6 +109,7 @@ class Engine:
         self._group.start_soon(self._desk.serve)
         if self.role == "app":
             self._group.start_soon(self._read_meters)
+            self._group.start_soon(self._watch_datasets)
         self._group.start_soon(self._find_hardware)
 
     @property
@@ -116,6 +129,15 @@ class Engine:
         while True:
             await anyio.sleep(METER_SECONDS)
             self.meters.set(meters.read(self.home.path))
+
+    async def _watch_datasets(self) -> None:
+        """Commands that mend or delete datasets write their folders themselves; the list follows."""
+        seen = self.home.datasets.stat().st_mtime_ns
+        while True:
+            await anyio.sleep(METER_SECONDS)
+            if (now := self.home.datasets.stat().st_mtime_ns) != seen:
+                seen = now
+                self.datasets.set(tuple(await anyio.to_thread.run_sync(list_datasets, self.home.datasets)))
 
     async def _known_hardware(self) -> Hardware:
         async for hardware in self.hardware.watch():
@@ -137,10 +159,33 @@ class Engine:
         """What a data file would become. Raises DataError."""
         return await data.inspect_file(path, Limits.from_settings(self.settings.value), mapping)
 
-    async def import_data(self, path: Path, name: str = "", mapping: Mapping | None = None) -> Dataset:
-        """Import a file and publish the new list. Raises DataError or StorageError."""
-        limits = Limits.from_settings(self.settings.value)
-        dataset = await data.import_file(self.home.datasets, path, name=name, mapping=mapping, limits=limits)
+    async def import_data(
+        self,
+        source: Path | Sequence[Path],
+        name: str = "",
+        mapping: Mapping | None = None,
+        *,
+        split: SplitPlan | None = None,
+        text_rows: TextRows = "auto",
+        on_progress: Callable[[data.Progress], None] | None = None,
+    ) -> Dataset:
+        """Import a file, a folder, or several files as one dataset, and publish the new list. Raises StudioError."""
+        dataset = await data.import_file(
+            self.home.datasets,
+            source,
+            name=name,
+            mapping=mapping,
+            limits=Limits.from_settings(self.settings.value),
+            split=split,
+            text_rows=text_rows,
+            on_progress=on_progress,
+        )
+        self.datasets.set(tuple(list_datasets(self.home.datasets)))
+        return dataset
+
+    async def fix_data(self, dataset_id: str, *steps: Step) -> Dataset:
+        """Make a new version of a dataset with these steps done, and publish the new list. Raises StudioError."""
+        dataset = await data.fix(self.home.datasets, dataset_id, steps)
         self.datasets.set(tuple(list_datasets(self.home.datasets)))
         return dataset
 
@@ -157,9 +202,11 @@ class Engine:
         header = await self._prepare(dataset_id, model_path, max_length)
         return await data.preview(self.home.prepared / header, model_path, split, start, count)
 
-    async def _prepare(self, dataset_id: str, model_path: Path, max_length: int) -> str:
-        folder = self.home.datasets / load_dataset(self.home.datasets, dataset_id).id
-        return (await data.prepare(folder, model_path, max_length, self.home.prepared)).hash
+    async def _prepare(self, dataset_id: str, model_path: Path, max_length: int, objective: str | None = None) -> str:
+        dataset = load_dataset(self.home.datasets, dataset_id)
+        layout = LAYOUTS.get(objective, dataset.layout) if objective else dataset.layout
+        folder = self.home.datasets / dataset.id
+        return (await data.prepare(folder, model_path, max_length, self.home.prepared, layout)).hash
 
     def profiles(self) -> tuple[Profile, ...]:
         """What a model can be tuned for."""
@@ -176,10 +223,12 @@ class Engine:
                 return model
         return read_base_model(starter_path() if words == "starter" else self.path(words))
 
-    async def facts(self, dataset_id: str, model: BaseModel, max_length: int) -> DataFacts:
+    async def facts(
+        self, dataset_id: str, model: BaseModel, max_length: int, objective: str | None = None
+    ) -> DataFacts:
         """Count a dataset in the model's own tokens (prepared once, then cached). Raises StudioError."""
         dataset = load_dataset(self.home.datasets, dataset_id)
-        prepared = await self._prepare(dataset.id, Path(model.path), max_length)
+        prepared = await self._prepare(dataset.id, Path(model.path), max_length, objective)
         return DataFacts.from_header(read_header(self.home.prepared / prepared), dataset.name)
 
     async def draft(self, order: orders.Order) -> Draft:
@@ -193,8 +242,9 @@ class Engine:
             name=order.name or dataset.name,
             profile=kind,
             model=model,
-            data=await self.facts(dataset.id, model, length),
+            data=await self.facts(dataset.id, model, length, order.objective or None),
             method=method_of(order.method),
+            objective=order.objective or None,
             edits=order.edits,
         )
         return await self.settled(draft)
@@ -204,21 +254,34 @@ class Engine:
         length = self.plan(draft).training.max_length
         if length == draft.data.prepared_length:
             return draft
-        facts = await self.facts(draft.data.dataset, draft.model, length)
+        facts = await self.facts(draft.data.dataset, draft.model, length, draft.objective)
         edits = {**draft.edits, "max_length": length}  # or fewer rows could ask for yet another length
         return msgspec.structs.replace(draft, data=facts, edits=edits)
 
     def plan(self, draft: Draft) -> Plan:
-        """Everything decided, with reasons. Pure and quick; the hardware is what was found at start."""
+        """Everything decided, with reasons. Quick; the hardware is what was found at start.
+
+        The estimate is corrected by what similar runs took here.
+        """
         hardware = self.hardware.value or detect(self.home.path)
-        return plan(draft, hardware)
+        return plan(draft, hardware, Means(calibration=self._calibration(draft, hardware)))
+
+    def _calibration(self, draft: Draft, hardware: Hardware) -> Calibration | None:
+        device = hardware.gpu.name if hardware.gpu else hardware.cpu or "processor"
+        kind = method_facts(draft.method or profile(draft.profile).dials.method).kind
+        return self.calibrations.of(device, kind, draft.model.parameters)
 
     async def start(self, draft: Draft) -> str:
         """Queue a draft as a run and return its id. Data is prepared again first where the plan needs that.
 
         Raises PlanError when something stands against starting.
         """
-        draft = await self.settled(draft)
+        spec, expected = self.runnable(await self.settled(draft))
+        return self.runs.add(spec, expected=expected)
+
+    def runnable(self, draft: Draft) -> tuple[RunSpec, Expectation]:
+        """A settled draft made runnable, and what it is expected to need. Raises PlanError."""
+        hardware = self.hardware.value or detect(self.home.path)
         planned = self.plan(draft)
         refuse_unready(planned)
         spec = to_spec(
@@ -229,27 +292,47 @@ class Engine:
             created=time.time(),
             threads=self._threads(),
         )
-        return self.runs.add(spec)
+        expected = expectation_of(
+            planned.estimate,
+            on_gpu=hardware.gpu is not None,
+            method=method_name(planned.method),
+            parameters=draft.model.parameters,
+            calibration=self._calibration(draft, hardware),
+        )
+        return spec, expected
+
+    async def start_sweep(self, wish: orders.StartSweep) -> Sweep:
+        """Plan and queue a run for each combination of settings, all or none. Raises StudioError naming the one."""
+        return await start_sweep(self, wish)
+
+    async def stop_sweep(self, words: str) -> tuple[str, ...]:
+        """Stop what is left of a sweep and return those runs. Raises RunError."""
+        return await stop_sweep(self, words)
 
     def _threads(self) -> int:
         hardware = self.hardware.value
         return self.settings.value.threads or (min(hardware.cores, hardware.threads) if hardware else 1)
 
-    def tell(self, words: str, verb: Literal["pause", "resume", "stop", "save"]) -> str:
-        """Pause, resume, stop or save a run by id or name; returns its id. Raises RunError."""
+    def tell(self, words: str, verb: Literal["pause", "resume", "accept", "stop", "save"]) -> str:
+        """Pause, resume, stop or save a run by id or name; `accept` resumes as the run proposed. Returns its id.
+
+        Raises RunError.
+        """
         run_id = self.runs.find(words).id
         {
             "pause": self.runs.pause,
             "resume": self.runs.resume,
+            "accept": partial(self.runs.resume, accept=True),
             "stop": self.runs.stop,
             "save": self.runs.checkpoint_now,
         }[verb](run_id)
         return run_id
 
     async def _after_run(self, view: RunView) -> None:
-        """What follows the end of a run: a trained one becomes a version, an evaluation its verdict."""
+        """What follows the end of a run: a trained one is read and becomes a version, an evaluation its verdict."""
         folder = RunFolder(self.home.runs / view.id)
         if view.kind == "train" and view.state in (RunState.COMPLETED, RunState.STOPPED):
+            await note_end(folder, view, self.runs.list.value, self.calibrations)
             await anyio.to_thread.run_sync(keep_version, self.versions_folder, folder, view)
         elif view.kind == "evaluate" and view.state is RunState.COMPLETED:
             await keep_verdict(self.versions_folder, folder, self.home.datasets)
@@ -268,6 +351,7 @@ class Engine:
             name=name,
             created=time.time(),
             threads=self._threads(),
+            processes=1,
             priority=0,
             job=job,
         )

@@ -16,18 +16,21 @@ import msgspec
 
 from engine.core import inbox
 from engine.core.home import Home
-from engine.data.nouns import Mapping
+from engine.data.nouns import Mapping, SplitPlan, TextRows
+from engine.plan.sweep import Over
 
 T = TypeVar("T")
 KEEPER_RETRY_SECONDS = 3.0
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True):
-    """Import a data file; answers with the Dataset."""
+    """Import data files as one dataset; answers with the Dataset."""
 
-    path: str
+    paths: tuple[str, ...]
     name: str = ""
     mapping: Mapping | None = None
+    split: SplitPlan | None = None
+    text_rows: TextRows = "auto"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     model: str = "starter"
     profile: str = ""
     method: str = ""
+    objective: str = ""
     name: str = ""
     edits: dict[str, str | int | float | bool] = {}
 
@@ -53,11 +57,50 @@ class Train(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
 
 
-class Tell(msgspec.Struct, frozen=True, kw_only=True):
-    """Pause, resume, stop or save a run; answers with Started naming the run."""
+class StartSweep(msgspec.Struct, frozen=True, kw_only=True):
+    """Plan and queue many runs over the values of some settings; answers with the Sweep.
+
+    `count` draws so many combinations at random from `seed`; 0 takes every one.
+    """
+
+    order: Order
+    over: tuple[Over, ...]
+    count: int = 0
+    seed: int = 0
+    name: str = ""
+
+
+class StopSweep(msgspec.Struct, frozen=True, kw_only=True):
+    """Take a sweep's waiting runs out of the queue and end those at work; answers with Stopped."""
+
+    sweep: str
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs that were told to stop."""
+
+    runs: tuple[str, ...]
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a waiting run another priority (None: the first place); answers with Moved."""
 
     run: str
-    verb: Literal["pause", "resume", "stop", "save"]
+    priority: int | None = None
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """The run and the priority that it now has."""
+
+    run: str
+    priority: int
+
+
+class Tell(msgspec.Struct, frozen=True, kw_only=True):
+    """Pause, resume, resume as the run proposed, stop or save a run; answers with Started naming it."""
+
+    run: str
+    verb: Literal["pause", "resume", "accept", "stop", "save"]
 
 
 class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +125,10 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     run: str
 
 
-Command = Import | MakePlan | Train | Tell | Evaluate | OpenHost | Leave
+Command = Import | MakePlan | Train | StartSweep | StopSweep | Move | Tell | Evaluate | OpenHost | Leave
 BY_NAME: dict[str, type[Command]] = {
-    each.__name__.lower(): each for each in (Import, MakePlan, Train, Tell, Evaluate, OpenHost, Leave)
+    each.__name__.lower(): each
+    for each in (Import, MakePlan, Train, StartSweep, StopSweep, Move, Tell, Evaluate, OpenHost, Leave)
 }
 
 

@@ -122,6 +122,8 @@ ROUTES = [
         children=[
             ft.Route(index=True, component=_late("home", "Home")),
             ft.Route(path="new", component=_late("wizard", "Wizard")),
+            ft.Route(path="data", component=_late("data", "DataList")),
+            ft.Route(path="data/:dataset_id", component=_late("data_detail", "DataPage")),
             ft.Route(path="runs", component=_late("runs", "RunList")),
             ft.Route(path="runs/:run_id", component=_late("run", "RunPage")),
             ft.Route(path="versions", component=_late("versions", "VersionList")),

@@ -17,23 +17,29 @@ import typer
 
 from engine import orders
 from engine.core import logs
-from engine.core.errors import StudioError
 from engine.core.home import Home
-from engine.data.nouns import Dataset
 from engine.results.versions import Versions
 from engine.runs.summary import read_view
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.data_commands import data
-from studio.terminal.show import (
-    print_card,
-    print_json,
-    say,
-    seconds_words,
-    state_words,
-    table,
+from studio.terminal.finding import RunArgument, find_run
+from studio.terminal.ordering import (
+    DatasetArgument,
+    MethodOption,
+    ModelOption,
+    NameOption,
+    ProfileOption,
+    SetOption,
+    dataset_for,
+    edit,
+    order_of,
 )
+from studio.terminal.plan_options import DeviceOption, LossOption, MemoryOption, ObjectiveOption, SomeDataset
+from studio.terminal.run_commands import queue, runs, show
+from studio.terminal.show import print_card, print_json, say, table
+from studio.terminal.sweep_commands import sweep
 
 app = typer.Typer(
     name="peft-studio",
@@ -44,73 +50,46 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.add_typer(sweep, name="sweep")
+app.add_typer(queue, name="queue")
+app.command()(runs)
+app.command()(show)
 
-RunArgument = Annotated[str, typer.Argument(help="A run's id, the start of it, its name, or `last`.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="One setting as name=value, for example --set epochs=4. Can be repeated."),
+AcceptOption = Annotated[
+    bool,
+    typer.Option("--accept", help="Do what the run proposed when it paused by itself, for example go back a while."),
 ]
-
-
-def _order(dataset: str, model: str, profile: str, method: str, name: str, edits: list[str] | None) -> orders.Order:
-    return orders.Order(
-        dataset=dataset,
-        model=str(Path(model).expanduser().absolute()) if Path(model).expanduser().is_dir() else model,
-        profile=profile,
-        method=method,
-        name=name,
-        edits=dict(_edit(each) for each in edits or []),
-    )
-
-
-def _edit(words: str) -> tuple[str, str | int | float | bool]:
-    """name=value, the value as the number or yes/no that it looks like."""
-    name, equals, value = words.partition("=")
-    if not equals:
-        raise StudioError(f"“{words}” is not a setting.", "A setting has a name and a value.", "Write name=value.")
-    try:
-        return name.strip(), msgspec.json.decode(value, type=bool | int | float)
-    except msgspec.MsgspecError:
-        return name.strip(), value.strip()
-
-
-DatasetArgument = Annotated[str, typer.Argument(help="A dataset's name or id, or a data file to import.")]
-ModelOption = Annotated[str, typer.Option(help="A base model: `starter`, a name, or a folder.")]
-ProfileOption = Annotated[
-    str, typer.Option(help="What for: chatbot, customer-support, ...; chosen from the data when left out.")
-]
-MethodOption = Annotated[str, typer.Option(help="lora, qlora or full; chosen for you when left out.")]
-NameOption = Annotated[str, typer.Option(help="The run's name; the dataset's otherwise.")]
-
-
-def _dataset_for(home: Home, words: str) -> str:
-    """A dataset's id; a file is imported first."""
-    path = Path(words).expanduser()
-    if not path.is_file():
-        return words
-    say(f"Importing {path.name} ...")
-    return ask(home, orders.Import(path=str(path.absolute())), Dataset).id
 
 
 @app.command()
 @command
 def plan(
-    dataset: DatasetArgument,
+    dataset: SomeDataset = None,
     model: ModelOption = "starter",
     profile: ProfileOption = "",
     method: MethodOption = "",
+    objective: ObjectiveOption = "",
     name: NameOption = "",
     set: SetOption = None,
+    memory: MemoryOption = "",
+    device: DeviceOption = "",
+    loss: LossOption = "labelled",
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show what a run would do: every value with its reason, memory, time, and what was noticed."""
     from engine.plan.planner import Plan
-    from studio.terminal.plans import print_plan
+    from studio.terminal.plans import hardware_named, plan_without_data, print_plan, refuse_elsewhere
 
-    place = Home.open(home)
-    order = _order(_dataset_for(place, dataset), model, profile, method, name, set)
-    planned = ask(place, orders.MakePlan(order=order), Plan)
+    if dataset is None:
+        edits = {"loss": loss, **dict(edit(each) for each in set or [])}
+        hardware = hardware_named(device, memory)
+        planned = plan_without_data(home, model, profile, method, objective, name, edits, hardware)
+    else:
+        refuse_elsewhere(memory, device, "" if loss == "labelled" else loss)
+        place = Home.open(home)
+        order = order_of(dataset_for(place, dataset), model, profile, method, objective, name, set)
+        planned = ask(place, orders.MakePlan(order=order), Plan)
     print_json(planned) if json else print_plan(planned)
 
 
@@ -121,6 +100,7 @@ def train(
     model: ModelOption = "starter",
     profile: ProfileOption = "",
     method: MethodOption = "",
+    objective: ObjectiveOption = "",
     name: NameOption = "",
     set: SetOption = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; the run goes on by itself.")] = False,
@@ -129,7 +109,7 @@ def train(
 ) -> None:
     """Fine-tune a model on a dataset and watch it."""
     place = Home.open(home)
-    order = _order(_dataset_for(place, dataset), model, profile, method, name, set)
+    order = order_of(dataset_for(place, dataset), model, profile, method, objective, name, set)
     run = ask(place, orders.Train(order=order), orders.Started).run
     if detach:
         print_json({"run": run}) if json else say(f"Started {run}. Watch it with: peft-studio watch {run}")
@@ -138,16 +118,21 @@ def train(
 
 
 def _watch(home: Home, run: str, json: bool) -> None:
+    from studio.terminal.readings import print_estimate, print_reading, report_of
     from studio.terminal.watching import exit_code, watch
 
     folder = RunFolder(home.runs / run)
     view = watch(folder)
     version = _version_words(home, view) if view.kind == "train" else ""
+    report = report_of(folder, view)
     if json:
-        print_json({"run": run, "version": version, "view": view})
+        print_json({"run": run, "version": version, **msgspec.structs.asdict(report)})
     elif view.error:
         print_card(view.error)
     elif version:
+        if report.reading:
+            print_reading(report.reading)
+            print_estimate(report)
         say(f"It is now {version}. Ask it something: peft-studio chat {run}   Measure it: peft-studio eval {run}")
     raise typer.Exit(exit_code(view, folder))
 
@@ -160,57 +145,17 @@ def _version_words(home: Home, view: RunView) -> str:
     return f"{version.name} {version.number}" if version else ""
 
 
-def _views(home: Home) -> list[RunView]:
-    from engine.runs.index import view_of
-
-    folders = [RunFolder(path) for path in home.runs.iterdir() if (path / "spec.json").exists()]
-    return sorted((view_of(folder) for folder in folders), key=lambda view: -view.created)
-
-
-def _find_run(home: Home, words: str) -> str:
-    from engine.runs.runs import find_view
-
-    return find_view(_views(home), words).id
-
-
-@app.command()
-@command
-def runs(
-    all: Annotated[bool, typer.Option("--all", help="Evaluations and model hosts too.")] = False,
-    home: HomeOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List the runs, newest first."""
-    views = [view for view in _views(Home.open(home)) if all or view.kind == "train"]
-    if json:
-        return print_json(views)
-    rows = [
-        [
-            state_words(view.state),
-            view.name,
-            f"{100 * view.progress:.0f} %",
-            f"{view.loss:.3f}" if view.loss is not None else "",
-            view.method or view.kind,
-            seconds_words(view.seconds),
-            view.id,
-        ]
-        for view in views
-    ]
-    table(("state", "name", ">done", ">loss", "method", ">time", "id"), rows)
-    return None
-
-
 @app.command()
 @command
 def watch(run: RunArgument = "last", home: HomeOption = None, json: JsonOption = False) -> None:
     """Watch a run until it ends; Ctrl-C stops watching, not the run."""
     place = Home.open(home)
-    _watch(place, _find_run(place, run), json)
+    _watch(place, find_run(place, run), json)
 
 
 def _tell(run: str, verb: str, done: str, home: Path | None, json: bool) -> None:
     place = Home.open(home)
-    run_id = _find_run(place, run)
+    run_id = find_run(place, run)
     tell = msgspec.convert({"run": run_id, "verb": verb}, orders.Tell)
     ask(place, tell, orders.Started)
     view = read_view(RunFolder(place.runs / run_id))
@@ -226,9 +171,11 @@ def pause(run: RunArgument = "last", home: HomeOption = None, json: JsonOption =
 
 @app.command()
 @command
-def resume(run: RunArgument = "last", home: HomeOption = None, json: JsonOption = False) -> None:
+def resume(
+    run: RunArgument = "last", accept: AcceptOption = False, home: HomeOption = None, json: JsonOption = False
+) -> None:
     """Go on with a paused, stopped, failed or lost run from its last checkpoint."""
-    _tell(run, "resume", "goes on", home, json)
+    _tell(run, "accept" if accept else "resume", "goes on", home, json)
 
 
 @app.command()

@@ -36,6 +36,7 @@ class Place(msgspec.Struct, frozen=True):
 PLACES = (
     Place("/", "Home", ft.Icons.HOME_OUTLINED, ft.Icons.HOME, "H"),
     Place("/new", "New", ft.Icons.ADD_CIRCLE_OUTLINE, ft.Icons.ADD_CIRCLE, "N"),
+    Place("/data", "Data", ft.Icons.TABLE_ROWS_OUTLINED, ft.Icons.TABLE_ROWS, "D"),
     Place("/runs", "Runs", ft.Icons.TIMELINE, ft.Icons.TIMELINE, "R"),
     Place("/versions", "Versions", ft.Icons.LAYERS_OUTLINED, ft.Icons.LAYERS, "V"),
     Place("/playground", "Playground", ft.Icons.CHAT_BUBBLE_OUTLINE, ft.Icons.CHAT_BUBBLE, "P"),

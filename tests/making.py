@@ -11,14 +11,40 @@ import msgspec
 
 from engine.spec.files import write_atomically, write_struct
 from engine.spec.folder import RunFolder
-from engine.spec.methods import Full, Lora, Method, Qlora
+from engine.spec.methods import Dora, Full, Ia3, Lora, LowRank, Method, Pissa, Prefix, Qlora, RsLora, Tuner
+from engine.spec.objectives import Imitate
 from engine.spec.prepared import PreparedHeader, SplitCounts, array_bytes
 from engine.spec.runspec import DataRef, ModelRef, RunSpec, Training, TrainJob
 
-LORA = Lora(rank=4, alpha=8, dropout=0.1, targets=("all-linear",))
-QLORA = Qlora(rank=4, alpha=8, dropout=0.1, targets=("all-linear",), quantization="nf4", double_quantization=True)
+_KNOBS: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ("all-linear",), "rate_ratio": 1.0}
+LORA = Lora(**_KNOBS)
+QLORA = Qlora(**_KNOBS, quantization="nf4", double_quantization=True)
 FULL = Full()
-METHODS = {"lora": LORA, "qlora": QLORA, "full": FULL}
+METHODS: dict[str, Method] = {
+    "lora": LORA,
+    "lora+": Lora(**{**_KNOBS, "rate_ratio": 16.0}),
+    "rslora": RsLora(**_KNOBS),
+    "dora": Dora(**_KNOBS, quantization="none", double_quantization=False),
+    "pissa": Pissa(**_KNOBS, iterations=8),
+    "prefix": Prefix(virtual_tokens=5),
+    "prompt": Tuner(tuner="prompt_tuning", targets=("all-linear",)),
+    "ia3": Ia3(targets=("k_proj", "v_proj", "down_proj"), feedforward=("down_proj",)),
+    "full": FULL,
+    "qlora": QLORA,
+    "fp4": Qlora(**_KNOBS, quantization="fp4", double_quantization=False),
+    "int8": Qlora(**_KNOBS, quantization="int8", double_quantization=False),
+    "qdora": Dora(**_KNOBS, quantization="nf4", double_quantization=True),
+}
+"""Every method, with dropout where it has one."""
+EXACT = ("lora", "qlora", "dora", "full")
+"""The families whose interrupted runs are shown to end with the same bits."""
+
+
+def without_dropout(method: Method) -> Method:
+    """The same method, for comparisons of numbers."""
+    return msgspec.structs.replace(method, dropout=0.0) if isinstance(method, LowRank) else method
+
+
 VOCABULARY = 128
 
 
@@ -64,12 +90,13 @@ def prepared_data(folder: Path, rows: int = 40, held_out: int = 8, seed: int = 0
             rows=count, tokens=len(tokens), trained_tokens=sum(trained), longest=30, truncated=0, dropped=0
         )
     header = PreparedHeader(
-        format=1,
+        format=2,
         hash="h",
         dataset="d",
         dataset_hash="dh",
         tokenizer_hash="th",
         template_hash="tt",
+        layout="rows",
         max_length=64,
         vocabulary=VOCABULARY,
         pad_token=0,
@@ -91,6 +118,7 @@ def training(**changes: Any) -> Training:
         max_length=64,
         schedule="cosine",
         warmup_steps=2,
+        optimizer="adamw",
         weight_decay=0.01,
         beta1=0.9,
         beta2=0.999,
@@ -101,6 +129,7 @@ def training(**changes: Any) -> Training:
         validate_every=3,
         checkpoint_every=2,
         keep_checkpoints=3,
+        recovery="automatic",
         seed=7,
     )
     return msgspec.structs.replace(values, **changes)
@@ -110,16 +139,18 @@ def train_spec(model: Path, data: Path, method: Method = LORA, *, rows: int = 40
     """A complete spec for the tiny model and the prepared rows."""
     numbers = training(**changes)
     return RunSpec(
-        format=1,
+        format=2,
         id="run-1",
         name="tiny",
         created=time.time(),
         threads=2,
+        processes=1,
         priority=0,
         job=TrainJob(
             model=ModelRef(path=str(model), name="tiny", fingerprint="f"),
             data=DataRef(prepared=str(data), dataset="d", name="rows", hash="dh"),
             method=method,
+            objective=Imitate(),
             training=numbers,
             total_steps=numbers.epochs * -(-rows // numbers.batch_size),
             profile="chatbot",

@@ -23,6 +23,7 @@ from engine.runs.launch import create
 from engine.runs.process import started_at
 from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
+from engine.spec.objectives import Imitate
 from engine.spec.records import LaunchRecord, RunState
 from engine.spec.runspec import FORMAT, DataRef, ModelRef, RunSpec, TrainJob
 from engine.worker.reporter import Reporter
@@ -52,12 +53,15 @@ def made_run(home: Path) -> RunFolder:
         model=ModelRef(path="starter", name="starter", fingerprint=""),
         data=DataRef(prepared="", dataset="rows", name="rows", hash=""),
         method=METHOD,
+        objective=Imitate(),
         training=NUMBERS,
         total_steps=STEPS + 10,
         profile="chatbot",
     )
     (home / "runs").mkdir(parents=True, exist_ok=True)
-    spec = RunSpec(format=FORMAT, id="bench", name="bench", created=time.time(), threads=1, priority=0, job=job)
+    spec = RunSpec(
+        format=FORMAT, id="bench", name="bench", created=time.time(), threads=1, processes=1, priority=0, job=job
+    )
     folder = create(home / "runs", spec)
     pid = os.getpid()
     launch = LaunchRecord(attempt=0, pid=pid, process_started=started_at(pid), host="", time=time.time(), threads=1)

@@ -1,190 +1,163 @@
-"""Training speed: real (unpadded) tokens a second, ours against a plain transformers + peft loop.
+"""Training speed: real (unpadded) tokens a second, ours against TRL's SFTTrainer, padded and packed, in turns.
 
-Same starter model, same rows, same LoRA, same number of optimizer steps; the plain loop shuffles,
-pads each batch to its longest row and computes every logit, as tutorials do. Losses are compared at the end.
+Same random model, same rows, same LoRA, same passes. Needs `pip install trl` (the extra `bench`).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
-import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from statistics import median
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "1000"}  # before torch; what a worker is started with
 
 import msgspec
+import torch
 
+from bench.peak import best_product, useful_operations
 from bench.report import Measure, report
-from engine.data.library import import_file, rows_in
-from engine.data.prepare import prepare
-from engine.plan.models import read_base_model, starter_path
+from bench.rows import make_model, make_rows, write_rows
+from engine.spec import ring
 from engine.spec.files import LineReader
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Lora
-from engine.spec.prepared import PreparedSplit, read_split
+from engine.spec.objectives import Imitate
+from engine.spec.prepared import read_split
 from engine.spec.records import MetricLine
-from engine.spec.runspec import DataRef, Training, TrainJob
+from engine.spec.runspec import DataRef, ModelRef, Training, TrainJob
 
-os.environ |= {"HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "1000"}  # before torch; what a worker is started with
-METHOD = Lora(rank=16, alpha=32, dropout=0.0, targets=("all-linear",))
+METHOD = Lora(rank=16, alpha=32, dropout=0.0, targets=("all-linear",), rate_ratio=1.0)
 NUMBERS = Training(
-    epochs=3, learning_rate=2e-3, batch_size=16, micro_batch=16, max_length=512, schedule="linear", warmup_steps=0,
-    weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, clip_norm=1.0, precision="fp32",
-    gradient_checkpointing=False, validate_every=10_000, checkpoint_every=10_000, keep_checkpoints=1, seed=42,
+    epochs=1, learning_rate=2e-3, batch_size=8, micro_batch=8, max_length=512, schedule="linear", warmup_steps=0,
+    optimizer="adamw", recovery="observe", weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, clip_norm=1.0,
+    precision="fp32", gradient_checkpointing=False, validate_every=10_000, checkpoint_every=10_000,
+    keep_checkpoints=1, seed=42,
 )  # fmt: skip
 THREADS = 2
-TURNS = 2
-"""Both loops take turns, and the best of each counts: what else the machine does hits both alike."""
+ROWS, HELD_OUT = 96, 24
+TURNS = 3
 
 
-def samples() -> Path:
-    """The folder of the datasets that come with the app."""
-    import assets
+class Run(msgspec.Struct, frozen=True):
+    """One run of the loop. Seconds are wall clock from the end of the first step to the end of the last."""
 
-    return Path(str(assets.__path__[0])) / "samples"
-
-
-def chats(_place: Path) -> Path:
-    """Conversations of one and two turns: a third of a random padded batch is padding."""
-    return samples() / "chat.jsonl"
+    tokens_per_second: float
+    seconds: float
+    losses: tuple[float, ...]
+    validation: float
+    overhead: float
 
 
-def mixed(place: Path) -> Path:
-    """160 rows of each sample; a quarter of a random padded batch is padding."""
-    rows = []
-    for name in ("support.csv", "chat.jsonl", "tickets.parquet"):
-        dataset = import_file(place / "parts", samples() / name)
-        rows += [msgspec.json.encode({"messages": row.messages}) for row in rows_in(place / "parts" / dataset.id)][:160]
-    (place / "mixed.jsonl").write_bytes(b"\n".join(rows))
-    return place / "mixed.jsonl"
-
-
-def conversations(place: Path) -> Path:
-    """Chats of one to eight turns (each goes on with a chance of two thirds), as people have them.
-
-    Built from the questions and answers of the support sample; half of a random padded batch is padding.
-    """
-    dataset = import_file(place / "parts", samples() / "support.csv")
-    turns = [row.messages for row in rows_in(place / "parts" / dataset.id)]
-    dice, rows = random.Random(0), list[bytes]()
-    while len(rows) < 160:
-        messages = list(dice.choice(turns))
-        while len(messages) < 16 and dice.random() < 2 / 3:
-            messages += dice.choice(turns)
-        rows.append(msgspec.json.encode({"messages": messages}))
-    (place / "conversations.jsonl").write_bytes(b"\n".join(rows))
-    return place / "conversations.jsonl"
-
-
-def prepared(place: Path, source: Path) -> tuple[Path, DataRef]:
-    """The rows, imported and prepared."""
-    dataset = import_file(place / "datasets", source)
-    header = prepare(place / "datasets" / dataset.id, starter_path(), 512, place / "prepared")
-    folder = place / "prepared" / header.hash
-    return folder, DataRef(prepared=str(folder), dataset=dataset.id, name=source.stem, hash=dataset.hash)
-
-
-def ours(place: Path, data: DataRef) -> tuple[float, float]:
-    """Tokens a second over the run's own steps, and the mean loss of its last epoch."""
-    from engine.spec import ring
+def ours(place: Path, model: Path, data: DataRef, numbers: Training) -> Run:
+    """The product's own loop, records and all, in this process."""
     from engine.worker.control import ControlFile
     from engine.worker.reporter import Reporter
     from engine.worker.training import Training as Loop
 
-    folder = RunFolder(place / "run")
+    folder = RunFolder(place)
     folder.path.mkdir(parents=True)
     ring.create(folder.ring_file)
     rows = read_split(Path(data.prepared), "train")
-    steps = NUMBERS.epochs * -(-len(rows) // NUMBERS.batch_size)
+    steps = numbers.epochs * -(-len(rows) // numbers.batch_size)
+    ref = ModelRef(path=str(model), name="bench", fingerprint="")
     job = TrainJob(
-        model=read_base_model(starter_path()).ref, data=data, method=METHOD, training=NUMBERS, total_steps=steps,
-        profile="chatbot",
-    )  # fmt: skip
+        model=ref, data=data, method=METHOD, objective=Imitate(), training=numbers, total_steps=steps, profile="bench"
+    )
     reporter = Reporter(folder, 0)
     reporter.start()
     Loop(job, folder, reporter, ControlFile(folder, reporter, 0)).run()
     reporter.close()
-    lines = [line for line in LineReader(folder.metrics_file, MetricLine).read() if "loss" in line.values]
-    seconds = lines[-1].time - lines[0].time  # wall clock, everything between the steps included
-    tokens = sum(float(line.values["tokens_per_second"]) * float(line.values["step_seconds"]) for line in lines[1:])
-    last = lines[-len(lines) // NUMBERS.epochs :]
-    return tokens / seconds, sum(float(line.values["loss"]) for line in last) / len(last)
+    lines = LineReader(folder.metrics_file, MetricLine).read()
+    return _read(lines)
 
 
-def plain(split: PreparedSplit) -> tuple[float, float]:
-    """The loop of a tutorial: shuffled batches, padding, all logits."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(starter_path(), dtype=torch.float32)
-    torch.manual_seed(NUMBERS.seed)
-    config = LoraConfig(task_type="CAUSAL_LM", r=16, lora_alpha=32, target_modules="all-linear")
-    model = get_peft_model(base, config).train()
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=NUMBERS.learning_rate, weight_decay=0.0)
-    steps = NUMBERS.epochs * -(-len(split) // NUMBERS.batch_size)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps))
-    losses, tokens, started = [], 0, 0.0
-    for epoch in range(NUMBERS.epochs):
-        order = list(range(len(split)))
-        random.Random(epoch).shuffle(order)
-        for start in range(0, len(order), NUMBERS.batch_size):
-            ids, mask, labels = padded(split, order[start : start + NUMBERS.batch_size])
-            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            scheduler.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-            if len(losses) == 1:
-                started = time.perf_counter()
-            else:
-                tokens += int(mask.sum())
-    last = losses[-len(losses) // NUMBERS.epochs :]
-    return tokens / (time.perf_counter() - started), sum(last) / len(last)
+def _read(lines: list[MetricLine]) -> Run:
+    steps = [line for line in lines if "loss" in line.values]
+    seconds = steps[-1].time - steps[0].time
+    tokens = sum(float(line.values["tokens_per_second"]) * float(line.values["step_seconds"]) for line in steps[1:])
+    computing = sum(float(line.values["compute_seconds"]) for line in steps[1:])
+    return Run(
+        tokens / seconds,
+        seconds,
+        tuple(float(line.values["loss"]) for line in steps),
+        [float(line.values["validation_loss"]) for line in lines if "validation_loss" in line.values][-1],
+        1 - computing / seconds,
+    )
 
 
-def padded(split: PreparedSplit, rows: list[int]):
-    """Tokens, mask and labels, padded on the right to the longest row of the batch."""
-    import torch
+def validation_of(model: torch.nn.Module, data: DataRef) -> float:
+    """The loss per labelled token of the held-out rows, measured the same way for everybody."""
+    split = read_split(Path(data.prepared), "validation")
+    total, labels = 0.0, 0
+    model.eval()
+    with torch.no_grad():
+        for row in range(len(split)):
+            ids, flags = (torch.tensor(part.tolist()) for part in split.row(row))
+            wanted = torch.where(flags.bool(), ids, -100)[1:]
+            logits = model(input_ids=ids[None]).logits[0, :-1]
+            total += torch.nn.functional.cross_entropy(logits, wanted, ignore_index=-100, reduction="sum").item()
+            labels += int((wanted >= 0).sum())
+    return total / labels
 
-    longest = max(len(split.row(row)[0]) for row in rows)
-    ids = torch.zeros((len(rows), longest), dtype=torch.long)
-    mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
-    for i, row in enumerate(rows):
-        own, flags = (torch.tensor(part.tolist()) for part in split.row(row))
-        ids[i, : len(own)], mask[i, : len(own)] = own, 1
-        labels[i, : len(own)] = torch.where(flags.bool(), own, -100)
-    return ids, mask, labels
+
+def same_batches(place: Path, model: Path, data: DataRef, rows: list[list[int]], found: Run) -> float:
+    """The largest difference of any step's loss when TRL gets our steps' rows in our order."""
+    from bench import trl_loop
+    from engine.worker.batches import epoch_steps
+
+    order = epoch_steps(NUMBERS.seed, 0, [len(row) for row in rows], NUMBERS.batch_size)
+    ordered = [rows[i] for step in order for i in step]
+    _, losses, _ = trl_loop.train(model, ordered, NUMBERS, place, packed=False, in_order=True)
+    return max(abs(a - b) for a, b in zip(found.losses, losses, strict=True))
 
 
-def compared(make: Callable[[Path], Path], target: float | None) -> list[Measure]:
-    """Both loops on one dataset."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        source = make(place)
-        folder, data = prepared(place, source)
-        pairs = [(ours(place / str(turn), data), plain(read_split(folder, "train"))) for turn in range(TURNS)]
-    fast, slow = (max(pair[side][0] for pair in pairs) for side in (0, 1))
+def measure(place: Path) -> list[Measure]:
+    from bench import trl_loop
+
+    model = make_model(place / "model")
+    rows = make_rows(ROWS, 1)
+    data = write_rows(place / "rows", {"train": rows, "validation": make_rows(HELD_OUT, 2)})
+    mine, padded, packed, validation = list[Run](), list[float](), list[float](), 0.0
+    for turn in range(TURNS):
+        mine.append(ours(place / f"run-{turn}", model, data, NUMBERS))
+        speed, _, theirs = trl_loop.train(model, rows, NUMBERS, place / "trl", packed=False)
+        validation = validation or validation_of(theirs, data)
+        padded.append(speed)
+        packed.append(trl_loop.train(model, rows, NUMBERS, place / "trl", packed=True)[0])
+    fast = median(run.tokens_per_second for run in mine)
+    best = max(median(padded), median(packed))
+    apart = same_batches(place / "trl", model, data, rows, mine[0])
+    half = ours(place / "run-bf16", model, data, msgspec.structs.replace(NUMBERS, precision="bf16"))
+    share = useful_operations(model, rows, METHOD.rank) / best_product(torch.float32)
+    share *= 1 - 1 / len(mine[0].losses)
     return [
-        Measure(f"{source.stem}: ours, real tokens", fast, "tokens/s"),
-        Measure(f"{source.stem}: plain loop, real tokens", slow, "tokens/s"),
-        Measure(f"{source.stem}: ours against the plain loop", fast / slow, "times", target, most=False),
-        Measure(f"{source.stem}: mean loss of the last epoch, ours", pairs[0][0][1], "nats"),
-        Measure(f"{source.stem}: mean loss of the last epoch, plain", pairs[0][1][1], "nats"),
+        Measure("ours, fp32, real tokens", fast, "tokens/s"),
+        Measure("TRL padded, real tokens", median(padded), "tokens/s"),
+        Measure("TRL packed, real tokens", median(packed), "tokens/s"),
+        Measure("ours against the better of them", fast / best, "times", 4.0, most=False),
+        Measure("validation loss against TRL padded", 100 * abs(mine[0].validation / validation - 1), "%", 1.0),
+        Measure("loss of any step apart on the same batches", apart, "nats", 1e-3),
+        Measure("share of the matrix-product peak", share / median(run.seconds for run in mine), "", 0.5, most=False),
+        Measure("everything but forward, backward, optimizer", 100 * median(run.overhead for run in mine), "%", 3.0),
+        Measure("ours, bf16, against fp32", half.tokens_per_second / fast, "times", 1.0, most=False),
     ]
 
 
 def main() -> int:
-    import torch
-
+    if importlib.util.find_spec("trl") is None:
+        print("TRL is what this benchmark compares with. Install it: pip install -e '.[bench]'", file=sys.stderr)
+        return 2
     torch.set_num_threads(THREADS)
-    return report("training", [*compared(conversations, 1.5), *compared(chats, None), *compared(mixed, None)])
+    with tempfile.TemporaryDirectory() as name:
+        return report("training", measure(Path(name)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    started = time.perf_counter()
+    code = main()
+    print(f"{time.perf_counter() - started:.0f} s")
+    sys.exit(code)

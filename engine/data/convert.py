@@ -5,158 +5,82 @@ Texts are kept as they are: nothing is trimmed or corrected.
 
 from __future__ import annotations
 
-import json
-from typing import get_args
-
-from engine.data.nouns import JsonValue, LineProblem, Mapping, Message, Record, Row, Speaker
-
-SPEAKERS: dict[str, Speaker] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "customer": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "bot": "assistant",
-    "model": "assistant",
-    "chatgpt": "assistant",
-    "agent": "assistant",
-}
-assert set(SPEAKERS.values()) == set(get_args(Speaker))
+from engine.data.cells import Unusable, Values, cell, needed, text_in
+from engine.data.choices import multiple_choice
+from engine.data.conversations import conversation, system_message, tools_in
+from engine.data.nouns import BadRow, JsonValue, Mapping, Message, Record, Row
+from engine.data.preferences import preference, rated
 
 
-class _Unusable(ValueError):
-    """Why a record has nothing to learn from."""
-
-    def __init__(self, what: str, fix: str) -> None:
-        super().__init__(what)
-        self.what, self.fix = what, fix
-
-
-def convert(record: Record, mapping: Mapping) -> Row | LineProblem:
+def convert(record: Record, mapping: Mapping) -> Row | BadRow:
     """The row, or the reason there is none."""
     try:
-        row = _CONVERTERS[mapping.shape](record.values, mapping)
-        _check_characters(row)
+        row = _CONVERTERS[mapping.schema](record.values, mapping)
+        _check_characters(row, record.values)
         return row
-    except _Unusable as error:
-        return LineProblem(line=record.line, what=error.what, fix=error.fix)
+    except Unusable as error:
+        return BadRow(
+            line=record.line, problem=error.problem, remedy=error.remedy, column=error.column, file=record.file
+        )
 
 
-def as_text(value: JsonValue) -> str:
-    """A cell as text: texts as they are, numbers as written, lists and objects as JSON, nothing as ""."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+def _exchange(values: Values, mapping: Mapping) -> Row:
+    asked = needed(values, mapping.instruction, "instruction")
+    extra = text_in(values, mapping.input)
+    if extra.strip():
+        asked = f"{asked}\n\n{extra}"
+    answer = _answer(cell(values, mapping.output)) or needed(values, mapping.output, "output")
+    return Row(messages=(*system_message(values, mapping), Message("user", asked), Message("assistant", answer)))
 
 
-def _needed(values: dict[str, JsonValue], column: str, role: str) -> str:
-    text = as_text(values.get(column))
-    if not text.strip():
-        raise _Unusable(f"The {role} (“{column}”) is missing.", f"Fill in “{column}”, or remove the row.")
-    return text
+def _answer(value: JsonValue) -> str:
+    """The first of several accepted answers, as SQuAD lists them ({text: […]}); "" for any other value."""
+    texts = value.get("text") if isinstance(value, dict) else None
+    first = texts[0] if isinstance(texts, list) and texts else None
+    return first if isinstance(first, str) and first.strip() else ""
 
 
-def _system(values: dict[str, JsonValue], mapping: Mapping) -> tuple[Message, ...]:
-    own = as_text(values.get(mapping.system)) if mapping.system else ""
-    text = own if own.strip() else mapping.system_text
-    return (Message("system", text),) if text.strip() else ()
+def _classification(values: Values, mapping: Mapping) -> Row:
+    text = needed(values, mapping.text, "text")
+    label = needed(values, mapping.label, "label")
+    asked = f"{mapping.task_text}\n\n{text}" if mapping.task_text else text
+    return Row(messages=(*system_message(values, mapping), Message("user", asked), Message("assistant", label)))
 
 
-def _exchange(values: dict[str, JsonValue], mapping: Mapping) -> Row:
-    prompt = _needed(values, mapping.prompt, "question or prompt")
-    context = as_text(values.get(mapping.context)) if mapping.context else ""
-    if context.strip():
-        prompt = f"{prompt}\n\n{context}"
-    answer = _needed(values, mapping.answer, "answer")
-    return Row(messages=(*_system(values, mapping), Message("user", prompt), Message("assistant", answer)))
+def _text(values: Values, mapping: Mapping) -> Row:
+    return Row(text=needed(values, mapping.text, "text"))
 
 
-def _classification(values: dict[str, JsonValue], mapping: Mapping) -> Row:
-    text = _needed(values, mapping.text, "text")
-    label = _needed(values, mapping.label, "label")
-    asked = f"{mapping.instruction}\n\n{text}" if mapping.instruction else text
-    return Row(messages=(*_system(values, mapping), Message("user", asked), Message("assistant", label)))
+def _chat(values: Values, mapping: Mapping) -> Row:
+    return Row(messages=conversation(values, mapping), tools=tools_in(values, mapping))
 
 
-def _text(values: dict[str, JsonValue], mapping: Mapping) -> Row:
-    return Row(text=_needed(values, mapping.text, "text"))
-
-
-def _conversation(values: dict[str, JsonValue], mapping: Mapping) -> Row:
-    turns = parse_turns(values.get(mapping.messages))
-    if turns is None:
-        raise _Unusable(f"“{mapping.messages}” is not a list of messages.", "Write it as [{role, content}, …].")
-    messages = tuple(_message(turn, number) for number, turn in enumerate(turns, start=1))
-    if messages and messages[0].role != "system":
-        messages = (*_system(values, mapping), *messages)
-    _check_order(messages)
-    return Row(messages=messages)
-
-
-def parse_turns(value: JsonValue) -> list[JsonValue] | None:
-    """The list of turns in a cell, which tables hold as JSON text."""
-    if isinstance(value, str) and value.lstrip()[:1] == "[":
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, list) else None
-
-
-def _message(turn: JsonValue, number: int) -> Message:
-    if not isinstance(turn, dict):
-        raise _Unusable(f"Message {number} is not an object.", "Write it as {role, content}.")
-    said = turn.get("role", turn.get("from"))
-    speaker = SPEAKERS.get(said.strip().lower()) if isinstance(said, str) else None
-    if speaker is None:
-        known = "system, user or assistant"
-        raise _Unusable(f"Message {number} is by “{said}”, which is not {known}.", f"Name the speaker {known}.")
-    content = _content(turn.get("content", turn.get("value")), number)
-    if not content.strip():
-        raise _Unusable(f"Message {number} ({speaker}) is empty.", "Fill it in, or remove it.")
-    return Message(speaker, content)
-
-
-def _content(value: JsonValue, number: int) -> str:
-    """Plain content, or the texts of a list of parts; pictures and sound cannot be learned from."""
-    if not isinstance(value, list):
-        return as_text(value)
-    texts: list[str] = []
-    for part in value:
-        text = part.get("text") if isinstance(part, dict) else part
-        if not isinstance(text, str):
-            raise _Unusable(f"Message {number} has a part that is not text.", "Only text can be learned from.")
-        texts.append(text)
-    return "".join(texts)
-
-
-def _check_order(messages: tuple[Message, ...]) -> None:
-    if not any(each.role == "assistant" for each in messages):
-        raise _Unusable("No message is by the assistant.", "Add the answer that should be learned.")
-    if any(each.role == "system" for each in messages[1:]):
-        raise _Unusable("A system message stands after the first message.", "Put it first, or remove it.")
-    if not any(each.role == "user" for each in messages):
-        raise _Unusable("No message is by the user.", "Add what the assistant answers to.")
-
-
-def _check_characters(row: Row) -> None:
-    for text in (row.text, *(each.content for each in row.messages)):
+def _check_characters(row: Row, values: Values) -> None:
+    for text in (row.text, *(each.content for each in (*row.messages, *row.rejected))):
+        if "\0" in text:
+            problem = "It has a NUL character, which is no text: part of the file was overwritten or is binary."
+            raise Unusable(problem, "Save the row again, or remove it.", _column_with("\0", values))
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise _Unusable(
+            raise Unusable(
                 "It has damaged characters (bytes that are not UTF-8, or half of a character).",
                 "Save the file as UTF-8 again from the program it came from.",
+                _column_with(text[error.start], values),
             ) from error
 
 
+def _column_with(character: str, values: Values) -> str | None:
+    """The first column whose text has this character."""
+    return next((name for name, value in values.items() if isinstance(value, str) and character in value), None)
+
+
 _CONVERTERS = {
-    "messages": _conversation,
-    "sharegpt": _conversation,
+    "chat": _chat,
     "instruction": _exchange,
-    "pairs": _exchange,
     "classification": _classification,
     "text": _text,
+    "preference": preference,
+    "kto": rated,
+    "multiple_choice": multiple_choice,
 }

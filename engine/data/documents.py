@@ -10,21 +10,31 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from engine.data.nouns import JsonValue, LineProblem, Record
+import msgspec
+
+from engine.data.nouns import BadRow, JsonValue, Record
 
 CHUNK = 1 << 20
 SPACE = re.compile(r"\s*")
 NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
 FIRST_LIST = re.compile(r'\{\s*"(?!messages|conversation)(?:[^"\\]|\\.)*"\s*:\s*\[\s*(?=\{)')
 CHAT_KEYS = ("messages", "conversations", "conversation", "chat", "dialog", "dialogue", "turns")
+TOO_DEEP = "A value is nested too deeply, or a number is too long."
+COLUMN_CELLS = 4_000_000
+"""Values that a document by columns may have: it is held in memory, a few hundred bytes a value."""
 TORN_FIX = "The file was cut off here: make or download it again to get the rest."
 
 
-def read_lines(file: IO[str]) -> Iterator[Record | LineProblem]:
-    """JSON lines: one record a line; blank lines are passed over."""
+def read_lines(file: IO[str]) -> Iterator[Record | BadRow]:
+    """JSON lines: one record a line. Blank lines, byte order marks and commas at the end of a line are overlooked."""
+    blank = False
     for number, line in enumerate(_physical_lines(file), start=1):
         if line.strip():
-            yield _line(number, line)
+            found = _line(number, line)
+            if blank and isinstance(found, Record) and not found.mended:
+                found = msgspec.structs.replace(found, mended="a blank line before it")
+            yield found
+        blank = not line.strip()
 
 
 def _physical_lines(file: IO[str]) -> Iterator[str]:
@@ -38,19 +48,24 @@ def _physical_lines(file: IO[str]) -> Iterator[str]:
         yield rest
 
 
-def _line(number: int, line: str) -> Record | LineProblem:
+def _line(number: int, line: str) -> Record | BadRow:
+    mended = ""
+    if line.startswith("\ufeff"):
+        line, mended = line.lstrip("\ufeff"), "a byte order mark inside the file"
     try:
-        return _record(number, json.loads(line))
+        return _record(number, json.loads(line), mended)
     except json.JSONDecodeError as error:
-        return LineProblem(line=number, what=f"This is not valid JSON: {_say(error)}.", fix=_json_fix(error))
+        bare = line.rstrip()
+        if error.msg == "Extra data" and bare.endswith(",") and error.pos == len(bare) - 1:
+            return _record(number, json.loads(bare[:-1]), "a comma at the end of the line")
+        problem = f"This is not valid JSON: {_say(error.msg)} (character {error.colno})."
+        return BadRow(line=number, column=error.colno, problem=problem, remedy=_json_fix(error))
     except (ValueError, RecursionError):
-        return LineProblem(
-            line=number, what="A value is nested too deeply, or a number is too long.", fix="Shorten it."
-        )
+        return BadRow(line=number, problem=TOO_DEEP, remedy="Shorten it.")
 
 
-def _say(error: json.JSONDecodeError) -> str:
-    return f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
+def _say(message: str) -> str:
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _json_fix(error: json.JSONDecodeError) -> str:
@@ -61,20 +76,20 @@ def _json_fix(error: json.JSONDecodeError) -> str:
     return "Check commas, colons, brackets and quotation marks there."
 
 
-def _record(line: int, value: JsonValue) -> Record | LineProblem:
+def _record(line: int, value: JsonValue, mended: str = "") -> Record | BadRow:
     """An object is a record; a list is a conversation; a text is a row of plain text."""
     if value == {}:
-        return LineProblem(line=line, what="The record is empty.", fix="Fill it in, or remove it.")
+        return BadRow(line=line, problem="The record is empty.", remedy="Fill it in, or remove it.")
     if isinstance(value, dict):
         inner = value.get("row")
         if isinstance(inner, dict) and "row_idx" in value:  # a dataset viewer's export wraps each row
-            return Record(line, inner)
-        return Record(line, value)
+            return Record(line, inner, mended)
+        return Record(line, value, mended)
     if isinstance(value, list):
-        return Record(line, {"messages": value})
+        return Record(line, {"messages": value}, mended)
     if isinstance(value, str):
-        return Record(line, {"text": value})
-    return LineProblem(line=line, what="This is not a record but a single value.", fix="Write each row as {…}.")
+        return Record(line, {"text": value}, mended)
+    return BadRow(line=line, problem="This is not a record but a single value.", remedy="Write each row as {…}.")
 
 
 class _Window:
@@ -86,13 +101,17 @@ class _Window:
         self._text = ""
         self._at = 0
         self._ended = False
+        self._before = 0
         self.line = 1
 
     def _more(self) -> bool:
         chunk = "" if self._ended else self._file.read(max(CHUNK, len(self._text) - self._at))
         self._ended = not chunk
-        self._text = self._text[self._at :] + chunk
-        self._at = 0
+        if chunk:
+            passed = self._text[: self._at]
+            self._before = len(passed) - passed.rfind("\n") - 1 if "\n" in passed else self._before + len(passed)
+            self._text = self._text[self._at :] + chunk
+            self._at = 0
         return not self._ended
 
     def _move(self, end: int) -> None:
@@ -141,9 +160,15 @@ class _Window:
         """The line of a position in the text at hand."""
         return self.line + self._text.count("\n", self._at, position)
 
+    def column_of(self, position: int) -> int:
+        """The character in its line, from 1, of a position in the text at hand."""
+        start = self._text.rfind("\n", 0, position)
+        return position - start if start >= 0 else self._before + position + 1
+
     def torn(self, error: json.JSONDecodeError) -> bool:
         """The value did not end because the file did."""
-        return self._ended and error.pos >= len(self._text.rstrip()) - 1
+        at_end = error.pos >= len(self._text.rstrip()) - 1 or "Unterminated string" in error.msg
+        return self._ended and at_end
 
     def skip_record(self) -> bool:
         """Go to the next object after the broken one; False at the end."""
@@ -159,32 +184,36 @@ class _Window:
                 return False
 
 
-def read_document(file: IO[str]) -> Iterator[Record | LineProblem]:
-    """The records of a JSON document: an array, objects one after the other, a list inside an object, or columns."""
+def read_document(file: IO[str]) -> Iterator[Record | BadRow]:
+    """The records of a JSON document: an array, objects one after the other, a list inside an object, or columns.
+
+    Read as a stream, twice where an object must be known whole; only columns are held in memory.
+    """
     window = _Window(file)
     if window.take("["):
         yield from _elements(window)
         return
-    file.seek(0)
-    whole = _whole(file)
+    fields = _outline(window)
     file.seek(0)
     window = _Window(file)
-    if whole is None:
+    if fields is None:
         yield from _sequence(window)
-    elif key := _list_key(whole):
+    elif key := _list_key(fields):
         yield from _inside(window, key)
-        yield from _left_out(whole, key)
-    elif _is_columns(whole):
-        yield from _columns(whole)
+        yield from _left_out(fields, key)
+    elif _is_split(fields):
+        yield from _split(window)
+    elif _is_columns(fields):
+        yield from _columns(window, fields)
     else:
-        yield _record(1, whole)
+        yield _record(window.line, window.value())
 
 
-def _elements(window: _Window) -> Iterator[Record | LineProblem]:
+def _elements(window: _Window) -> Iterator[Record | BadRow]:
     """The elements of an array whose bracket was stepped over."""
     while not window.take("]"):
         if not window.peek():
-            yield LineProblem(line=window.line, what="The file ends in the middle of its list.", fix=TORN_FIX)
+            yield BadRow(line=window.line, problem="The file ends in the middle of its list.", remedy=TORN_FIX)
             return
         line = window.line
         try:
@@ -201,26 +230,17 @@ def _torn(window: _Window, error: ValueError | RecursionError) -> bool:
     return isinstance(error, json.JSONDecodeError) and window.torn(error)
 
 
-def _broken(window: _Window, error: ValueError | RecursionError) -> LineProblem:
-    if isinstance(error, json.JSONDecodeError):
-        if _torn(window, error):
-            return LineProblem(line=window.line, what="The file ends in the middle of this record.", fix=TORN_FIX)
-        where = window.lines_to(error.pos)
-        what = f"This record is not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}."
-        return LineProblem(line=where, what=what, fix=_json_fix(error))
-    return LineProblem(line=window.line, what="A value is nested too deeply, or too long.", fix="Shorten it.")
+def _broken(window: _Window, error: ValueError | RecursionError) -> BadRow:
+    if not isinstance(error, json.JSONDecodeError):
+        return BadRow(line=window.line, problem=TOO_DEEP, remedy="Shorten it.")
+    if _torn(window, error):
+        return BadRow(line=window.line, problem="The file ends in the middle of this record.", remedy=TORN_FIX)
+    column = window.column_of(error.pos)
+    problem = f"This record is not valid JSON: {_say(error.msg)} (character {column})."
+    return BadRow(line=window.lines_to(error.pos), column=column, problem=problem, remedy=_json_fix(error))
 
 
-def _whole(file: IO[str]) -> dict[str, JsonValue] | None:
-    """The document as one object, or None when it is several, or broken."""
-    try:
-        value = json.load(file)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _sequence(window: _Window) -> Iterator[Record | LineProblem]:
+def _sequence(window: _Window) -> Iterator[Record | BadRow]:
     """Objects one after the other, pretty-printed or not; or the first list of a document that is cut off."""
     window.peek()
     if window.enter(FIRST_LIST):
@@ -236,21 +256,61 @@ def _sequence(window: _Window) -> Iterator[Record | LineProblem]:
         window.take(",")
 
 
-def _list_key(whole: dict[str, JsonValue]) -> str:
+class _Field(msgspec.Struct, frozen=True):
+    """A field of the whole document: how many values it has and how many of them are objects; the first one's names."""
+
+    key: str
+    size: int
+    objects: int
+    names: frozenset[str]
+    listed: bool
+    nested: bool
+
+
+def _outline(window: _Window) -> list[_Field] | None:
+    """The fields of the one object that the document is; None when it is several, or broken."""
+    fields: list[_Field] = []
+    try:
+        window.take("{")
+        while not window.take("}"):
+            key = window.value()
+            if not isinstance(key, str) or not window.take(":"):
+                return None
+            fields.append(_field(key, window))
+            if not window.take(",") and window.peek() != "}":
+                return None
+    except (ValueError, RecursionError):
+        return None
+    return fields if not window.peek() else None
+
+
+def _field(key: str, window: _Window) -> _Field:
+    if not window.take("["):
+        value = window.value()
+        nested = isinstance(value, dict)
+        return _Field(key, len(value) if isinstance(value, dict) else 0, 0, frozenset(), False, nested)
+    size = objects = 0
+    names: frozenset[str] = frozenset()
+    while not window.take("]"):
+        value = window.value()
+        size += 1
+        if isinstance(value, dict):
+            names = names or frozenset(value)
+            objects += 1
+        if not window.take(",") and window.peek() != "]":
+            raise ValueError("no comma between two values")
+    return _Field(key, size, objects, names, True, False)
+
+
+def _list_key(fields: list[_Field]) -> str:
     """The field with the longest list of objects, unless that list is one conversation."""
-    lists = {key: value for key, value in whole.items() if isinstance(value, list) and value and _objects(value)}
-    if not lists:
-        return ""
-    key = max(lists, key=lambda name: len(lists[name]))
-    return "" if key.lower() in CHAT_KEYS else key
+    lists = [each for each in fields if each.listed and each.objects * 2 > each.size]
+    longest = max(lists, key=lambda each: each.size, default=None)
+    return "" if longest is None or longest.key.lower() in CHAT_KEYS else longest.key
 
 
-def _objects(values: list[JsonValue]) -> bool:
-    return sum(isinstance(each, dict) for each in values) * 2 > len(values)
-
-
-def _inside(window: _Window, wanted: str) -> Iterator[Record | LineProblem]:
-    """The elements of one field of the outer object."""
+def _inside(window: _Window, wanted: str) -> Iterator[Record | BadRow]:
+    """The elements of the list under this key."""
     window.take("{")
     while not window.take("}"):
         key = window.value()
@@ -262,28 +322,61 @@ def _inside(window: _Window, wanted: str) -> Iterator[Record | LineProblem]:
         window.take(",")
 
 
-def _left_out(whole: dict[str, JsonValue], read: str) -> Iterator[LineProblem]:
+def _left_out(fields: list[_Field], read: str) -> Iterator[BadRow]:
     """Other lists of such records (train and test in one file): only one is read, and that is said."""
-    names = _names(whole[read])
-    for key, value in whole.items():
-        if key != read and isinstance(value, list) and names & _names(value):
-            what = f"The list “{key}” with {len(value):,} records is not read; “{read}” is the longest one."
-            yield LineProblem(line=1, what=what, fix="Put all records into one list, or into two files.")
+    names = next(each.names for each in fields if each.key == read)
+    for each in fields:
+        if each.key != read and names & each.names:
+            problem = f"The list “{each.key}” with {each.size:,} records is not read; “{read}” is the longest one."
+            yield BadRow(line=1, problem=problem, remedy="Put all records into one list, or into two files.")
 
 
-def _names(values: JsonValue) -> set[str]:
-    objects = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
-    return {name for each in objects[:1] for name in each}
+def _is_split(fields: list[_Field]) -> bool:
+    """Names and rows apart, as pandas writes with orient="split"."""
+    listed = {each.key for each in fields if each.listed and not each.objects}
+    return {"columns", "data"} <= listed
 
 
-def _is_columns(whole: dict[str, JsonValue]) -> bool:
+def _split(window: _Window) -> Iterator[Record | BadRow]:
+    """The rows of such a document; `columns` stands before `data` there."""
+    names: list[str] = []
+    window.take("{")
+    while not window.take("}"):
+        key = window.value()
+        window.take(":")
+        if key == "columns" and isinstance(named := window.value(), list):
+            names = [str(each) for each in named]
+        elif key == "data":
+            break
+        else:
+            window.value()
+        window.take(",")
+    window.take("[")
+    while not window.take("]"):
+        line, values = window.line, window.value()
+        if isinstance(values, list) and len(values) == len(names):
+            yield Record(line, dict(zip(names, values, strict=True)))
+        else:
+            problem = f"This row is not a list of {len(names)} values, one for each column."
+            yield BadRow(line=line, problem=problem, remedy="Write the names before the rows, and each row in full.")
+        window.take(",")
+
+
+def _is_columns(fields: list[_Field]) -> bool:
     """Every field is a list, or a table from row number to value, all of the same length."""
-    sizes = {len(value) for value in whole.values() if isinstance(value, list | dict)}
-    even = len(sizes) == 1 and all(isinstance(value, list | dict) for value in whole.values())
-    return even and not any(key.lower() in CHAT_KEYS for key in whole)
+    even = len({each.size for each in fields}) == 1 and all(each.listed or each.nested for each in fields)
+    return even and not any(each.key.lower() in CHAT_KEYS for each in fields)
 
 
-def _columns(whole: dict[str, JsonValue]) -> Iterator[Record]:
+def _columns(window: _Window, fields: list[_Field]) -> Iterator[Record | BadRow]:
+    """Rows out of columns, as pandas writes them."""
+    cells = sum(each.size for each in fields)
+    if cells > COLUMN_CELLS:
+        problem = f"The document is written by columns and has {cells:,} values, too many to turn into rows here."
+        yield BadRow(line=1, problem=problem, remedy="Save it by rows: df.to_json(…, orient='records', lines=True).")
+        return
+    whole = window.value()
+    assert isinstance(whole, dict)
     lists = [list(value.values()) if isinstance(value, dict) else value for value in whole.values()]
     columns = [column for column in lists if isinstance(column, list)]
     for number, values in enumerate(zip(*columns, strict=True), start=1):

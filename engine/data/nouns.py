@@ -10,26 +10,52 @@ from typing import Literal, TypeAlias, get_args
 import msgspec
 
 from engine.core.settings import Settings
-from engine.spec.prepared import Split
+from engine.data.quality_report import QualityReport
+from engine.spec.prepared import Layout, Split
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
-Shape = Literal["messages", "sharegpt", "instruction", "pairs", "classification", "text"]
-"""How a row says what to learn: chat messages (OpenAI), ShareGPT turns, instruction + input + output, a prompt and its
-answer, a text and its label, or plain text to continue."""
+Schema = Literal["instruction", "chat", "text", "classification", "preference", "kto", "multiple_choice"]
+"""How a row says what to learn: an instruction and its output, a conversation, plain text to continue, a text and its
+label, a chosen and a rejected answer, an answer rated good or bad, or a question with choices."""
+SCHEMAS: tuple[Schema, ...] = get_args(Schema)
 
-RoleName = Literal["messages", "prompt", "context", "answer", "system", "text", "label", "unused"]
-ROLES: tuple[str, ...] = get_args(RoleName)
-Speaker = Literal["system", "user", "assistant"]
+Shape = Literal["messages", "sharegpt", "instruction", "pairs", "classification", "text"]
+"""The words that profiles (engine/plan) use for schemas."""
+_SHAPES: dict[Schema, Shape] = {"chat": "messages", "classification": "classification", "text": "text"}
+
+_LAYOUTS: dict[Schema, Layout] = {"preference": "pairs", "kto": "rated"}
+
+RoleName = Literal[
+    "system",
+    "instruction",
+    "input",
+    "output",
+    "messages",
+    "text",
+    "label",
+    "chosen",
+    "rejected",
+    "group",
+    "ignored",
+]
+ROLES: tuple[RoleName, ...] = get_args(RoleName)
+Speaker = Literal["system", "user", "assistant", "tool"]
 Level = Literal["info", "warning", "problem"]
-FormatName = Literal["csv", "json", "jsonl", "parquet", "text"]
+FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "arrow", "text"]
+Packing = Literal["", "gzip", "zstd"]
+TextRows = Literal["auto", "paragraphs", "lines", "windows"]
+"""What one row of a plain text is; auto takes paragraphs where blank lines part them, and lines otherwise."""
+
+ExportFormat = Literal["jsonl", "parquet", "alpaca", "sharegpt", "openai"]
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 SURE = 0.6
 """Below this confidence the person is asked to map the columns (requirement E3)."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How large a data file may be, in bytes (unpacked)."""
+    """How large a dataset's files may be together, in bytes (unpacked)."""
 
     warn_bytes: int = 500_000_000
     refuse_bytes: int = 1_000_000_000
@@ -48,37 +74,68 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     delimiter: str = ""
     escape: str = ""
     header: bool = True
-    gzip: bool = False
+    packing: Packing = ""
     bytes: int = 0
+    text_rows: TextRows = "auto"
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One record as the file has it. `line` is where it starts, from 1 (Parquet: the row's number)."""
+    """One record as the file has it. `line` is where it starts, from 1 (Parquet and Arrow: the row's number).
+
+    `mended` says what had to be overlooked to read it, such as a comma at the end of its line.
+    """
 
     line: int
     values: dict[str, JsonValue]
+    mended: str = ""
+    file: str = ""
 
 
-class LineProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that could not be used: where it starts, what is wrong, how to mend it."""
+class BadRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record that could not be used: where it is, what is wrong, how to mend it.
+
+    `column` is a column's name, or, where the line itself is malformed, the character in it, from 1. `file` names the
+    file when there are several.
+    """
 
     line: int
-    what: str
-    fix: str
+    problem: str
+    remedy: str
+    column: str | int | None = None
+    file: str = ""
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One turn of a conversation."""
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call of a function by the assistant. `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One turn of a conversation; a tool's turn answers the call `tool_call_id`."""
 
     role: Speaker
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str = ""
+    tool_call_id: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One example in its canonical form: a conversation, or plain text to continue (then `messages` is empty)."""
+    """One example in its canonical form: a conversation, or plain text to continue (then `messages` is empty).
+
+    Preference: `messages` ends with the chosen answer, `rejected` is the same conversation with the rejected one. KTO:
+    `desired` says whether the answer that ends `messages` is a good one. `tools` is the JSON list of functions that
+    the assistant may call.
+    """
 
     messages: tuple[Message, ...] = ()
     text: str = ""
+    rejected: tuple[Message, ...] = ()
+    desired: bool | None = None
+    tools: str = ""
 
     @property
     def answer(self) -> str:
@@ -91,37 +148,55 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "\n".join(each.content for each in self.messages if each.role != "assistant")
 
 
-class DatasetRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DatasetRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A row of a dataset, with its side of the split and the line of the source file it came from."""
 
     line: int
     split: Split
-    messages: tuple[Message, ...] = ()
-    text: str = ""
+    file: str = ""
 
     @property
     def row(self) -> Row:
         """The row alone."""
-        return Row(messages=self.messages, text=self.text)
+        return Row(
+            messages=self.messages, text=self.text, rejected=self.rejected, desired=self.desired, tools=self.tools
+        )
+
+
+class Tags(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a dataset's turns are written, where that is not usual: the two fields, and who is meant by which word."""
+
+    role: str = ""
+    content: str = ""
+    speakers: dict[str, Speaker] = {}
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which column plays which role. Names of columns, except the last two, which are words.
+    """Which column plays which role: the name of a column, or a template that puts several together.
 
-    `system_text` opens every conversation that has no system message of its own; `instruction` stands before the text
-    of a classification row (left empty, it is written from the labels found).
+    A template names columns in braces (`{question}\\n{context}`). `choices` are the columns with the choices of a
+    multiple-choice question (one that holds a list, or one for each), and `first_choice` is the number of the first
+    where answers are numbers. `system_text` opens every conversation that has no system message of its own;
+    `task_text` stands before the text of a classification row (left empty, it is written from the labels found).
     """
 
-    shape: Shape
-    messages: str = ""
-    prompt: str = ""
-    context: str = ""
-    answer: str = ""
+    schema: Schema
     system: str = ""
+    instruction: str = ""
+    input: str = ""
+    output: str = ""
+    messages: str = ""
     text: str = ""
     label: str = ""
+    chosen: str = ""
+    rejected: str = ""
+    group: str = ""
+    choices: tuple[str, ...] = ()
+    first_choice: int = 0
+    tools: str = ""
+    tags: Tags = Tags()
     system_text: str = ""
-    instruction: str = ""
+    task_text: str = ""
 
 
 class RoleGuess(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,16 +222,59 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something noticed about data or a plan: how bad, what, why it matters, what to do."""
+    """Something noticed about data or a plan: how bad, what, why it matters, what to do.
+
+    Findings about data have an `id` that names their kind, the `rows` they concern, and the `share` of all rows;
+    `examples` are the numbers of some of these rows, from 1, and `repair` is what `data fix` calls the remedy.
+    """
 
     level: Level
     what: str
     why: str
     fix: str
+    id: str = ""
+    rows: int = 0
+    share: float = 0.0
+    examples: tuple[int, ...] = ()
+    repair: str = ""
+
+
+class SplitPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How rows are divided. `validation` and `test` are shares of all rows.
+
+    by: random (seeded), time (the newest rows are held out, by the column `time`), or given (by the column `column`,
+    or by the names of the files). Rows that say the same, or share a value of the group column, stay on one side. With
+    `stratify`, each label has the same share on every side.
+    """
+
+    by: Literal["auto", "random", "time", "given"] = "auto"
+    seed: int = 42
+    validation: float = 0.2
+    test: float = 0.0
+    stratify: bool = True
+    time: str = ""
+    column: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One recorded change of a dataset: what is done, and to which rows.
+
+    drop: the rows of a `finding`, those not in a `language`, or `rows` by number (from 1, as they stood before the
+    step). repair_encoding, trim and redact change the text of every row that needs it.
+    """
+
+    do: Literal["drop", "repair_encoding", "trim", "redact"]
+    finding: str = ""
+    language: str = ""
+    rows: tuple[int, ...] = ()
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
-    """`dataset.json`: an imported, immutable dataset. `hash` is the sha256 of its rows in their canonical form."""
+    """`dataset.json`: an imported, immutable dataset. `hash` is the sha256 of its rows in their canonical form.
+
+    A dataset made from another by `steps` (all of them since the import, oldest first) names that one as its `parent`;
+    `imported_hash` is the hash of the rows as they were imported.
+    """
 
     format: int
     id: str
@@ -165,25 +283,52 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     train_rows: int
     validation_rows: int
-    seed: int
-    shape: Shape
+    test_rows: int
+    split: SplitPlan
+    schema: Schema
     mapping: Mapping
     source: str
     source_format: FormatName
     encoding: str
     made: float
-    problems: int
+    bad: int
     duplicates: int
     characters: int
     answer_characters: int
     longest_characters: int
     findings: tuple[Finding, ...]
+    text_rows: TextRows = "auto"
+    parent: str = ""
+    steps: tuple[Step, ...] = ()
+    imported_hash: str = ""
+    score: float | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of the split."""
+        return self.split.seed
+
+    @property
+    def shape(self) -> Shape:
+        """The schema in the words of profiles."""
+        return shape_of(self.schema)
+
+    @property
+    def layout(self) -> Layout:
+        """How its rows are prepared when nothing else is asked for: compared and rated answers as what they are."""
+        return _LAYOUTS.get(self.schema, "rows")
+
+
+def shape_of(schema: Schema) -> Shape:
+    """The schema in the words of profiles: whatever has a prompt and an answer is “pairs”."""
+    return _SHAPES.get(schema, "pairs")
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file would become: shown before it is imported. `problems` holds the first hundred of `problem_count`.
+    """What a file would become: shown before it is imported. `bad` holds the first hundred of `bad_count`.
 
-    `records` = `rows` + `problem_count`. Without a sure mapping `rows` are those that could be read, `sample` is empty.
+    `read` = `rows` + `bad_count`. Without a sure mapping `rows` are those that could be read, `sample` is empty.
+    `splits` counts the rows of each side.
     """
 
     source: str
@@ -191,14 +336,16 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     detection: Detection
     mapping: Mapping | None
-    records: int
+    read: int
     rows: int
-    problem_count: int
-    problems: tuple[LineProblem, ...]
+    bad_count: int
+    bad: tuple[BadRow, ...]
     findings: tuple[Finding, ...]
     sample: tuple[Row, ...]
+    splits: dict[str, int]
+    quality: QualityReport | None = None
 
     @property
-    def shape(self) -> str:
-        """The shape found, or "" when the columns must be mapped first."""
-        return self.mapping.shape if self.mapping else ""
+    def schema(self) -> Schema | None:
+        """The schema found, or None when the columns must be mapped first."""
+        return self.mapping.schema if self.mapping else None

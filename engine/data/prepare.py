@@ -4,6 +4,10 @@ A conversation longer than the context length keeps its beginning: the prompt st
 end of the answer is cut (and its end token with it, so that no model learns to stop in mid-sentence). When nothing
 learned is left, the row is dropped. Plain text loses nothing: it goes on in the next prepared row. Every dropped row
 stands in `dropped.jsonl` with its line and the reason; `template.jinja` is the chat template that was used.
+
+The layout follows what is optimised: rows learns every answer (of a preference the chosen one, of a rating the good
+ones), pairs writes chosen and rejected answers one after the other and drops them together, rated writes each answer
+with whether it is desired. In the last two only the compared or rated answer is trained, not earlier turns.
 """
 
 from __future__ import annotations
@@ -17,16 +21,18 @@ from pathlib import Path
 import msgspec
 
 from engine.core.errors import DataError, ModelError, from_os
-from engine.data.library import damaged, new_work_folder, rows_in
+from engine.data.importing import new_work_folder
+from engine.data.library import damaged, rows_in
 from engine.data.masks import Tokens, tokenise
-from engine.data.nouns import Dataset, DatasetRow
+from engine.data.nouns import Dataset, DatasetRow, Message
+from engine.data.preferences import shared_turns
 from engine.data.template import ChatTemplate, Refused, Rendered, template_source
 from engine.data.tokenizer import ModelTokenizer
 from engine.spec.files import read_struct, rename, sync_folder, write_struct
-from engine.spec.prepared import FORMAT, SPLITS, PreparedHeader, Split, SplitCounts, array_bytes, read_header
+from engine.spec.prepared import FORMAT, SPLITS, Layout, PreparedHeader, Split, SplitCounts, array_bytes, read_header
 
 BATCH = 256
-RECIPE = 1
+RECIPE = 2
 """Rises when the same rows would be prepared differently."""
 
 
@@ -39,16 +45,19 @@ class DroppedRow(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def prepare(dataset_folder: Path, model_folder: Path, max_length: int, prepared_root: Path) -> PreparedHeader:
+def prepare(
+    dataset_folder: Path, model_folder: Path, max_length: int, prepared_root: Path, layout: Layout = "rows"
+) -> PreparedHeader:
     """Render and tokenise every row for a model; at once when that was done before. `hash` names the folder.
 
-    Raises DataError when there is nothing to train on, ModelError when the tokenizer or template cannot be used,
-    StorageError when the disk refuses.
+    Raises DataError when there is nothing to train on or the dataset cannot be laid out so, ModelError when the
+    tokenizer or template cannot be used, StorageError when the disk refuses.
     """
     dataset = _dataset(dataset_folder)
+    check_layout(dataset, layout)
     tokenizer = ModelTokenizer(model_folder)
-    template = ChatTemplate(template_source(model_folder), tokenizer) if dataset.shape != "text" else None
-    header = _blank_header(dataset, dataset_folder, tokenizer, template, max_length)
+    template = ChatTemplate(template_source(model_folder), tokenizer) if dataset.schema != "text" else None
+    header = _blank_header(dataset, dataset_folder, tokenizer, template, max_length, layout)
     done = _prepared(prepared_root / header.hash)
     if done is not None:
         return done
@@ -62,6 +71,18 @@ def prepare(dataset_folder: Path, model_folder: Path, max_length: int, prepared_
         shutil.rmtree(work, ignore_errors=True)
 
 
+def check_layout(dataset: Dataset, layout: Layout) -> None:
+    """Raises DataError when the dataset's rows cannot be laid out so."""
+    if layout in ("rows", dataset.layout):
+        return
+    what = "pairs of a chosen and a rejected answer" if layout == "pairs" else "answers rated good or bad"
+    raise DataError(
+        f"{dataset.name} has no {what}.",
+        f"Its rows are of the schema “{dataset.schema}”; this way of training compares answers.",
+        "Choose a dataset of that kind, or train on examples instead (SFT).",
+    )
+
+
 def _dataset(folder: Path) -> Dataset:
     try:
         return read_struct(folder / "dataset.json", Dataset)
@@ -70,12 +91,17 @@ def _dataset(folder: Path) -> Dataset:
 
 
 def _blank_header(
-    dataset: Dataset, folder: Path, tokenizer: ModelTokenizer, template: ChatTemplate | None, max_length: int
+    dataset: Dataset,
+    folder: Path,
+    tokenizer: ModelTokenizer,
+    template: ChatTemplate | None,
+    max_length: int,
+    layout: Layout,
 ) -> PreparedHeader:
     """Everything known before the rows are read; its hash is the content key."""
     template_hash = template.hash if template else ""
     rows = _file_hash(folder / "rows.jsonl", folder)
-    key = f"{FORMAT}:{RECIPE}:{rows}:{template_hash}:{tokenizer.hash}:{max_length}"
+    key = f"{FORMAT}:{RECIPE}:{rows}:{template_hash}:{tokenizer.hash}:{max_length}:{layout}"
     return PreparedHeader(
         format=FORMAT,
         hash=hashlib.sha256(key.encode()).hexdigest()[:24],
@@ -83,6 +109,7 @@ def _blank_header(
         dataset_hash=dataset.hash,
         tokenizer_hash=tokenizer.hash,
         template_hash=template_hash,
+        layout=layout,
         max_length=max_length,
         vocabulary=tokenizer.vocabulary,
         pad_token=tokenizer.pad,
@@ -133,19 +160,22 @@ def _place(work: Path, folder: Path, header: PreparedHeader) -> PreparedHeader:
 class _SplitWriter:
     """Appends the rows of one split to its arrays and counts them."""
 
-    def __init__(self, folder: Path, split: Split) -> None:
+    def __init__(self, folder: Path, split: Split, layout: Layout) -> None:
         self._tokens = (folder / f"{split}.tokens").open("wb")
         self._trained = (folder / f"{split}.trained").open("wb")
         self._offsets = folder / f"{split}.offsets"
+        self._desired = folder / f"{split}.desired" if layout == "rated" else None
         self.ends = [0]
         self.sources: list[int] = []
+        self.desired = bytearray()
         self.trained = self.longest = self.truncated = self.dropped = 0
 
-    def add(self, tokens: Tokens, source: int) -> None:
+    def add(self, tokens: Tokens, source: int, desired: bool | None = None) -> None:
         self._tokens.write(array_bytes("i", tokens.ids))
         self._trained.write(array_bytes("B", tokens.trained))
         self.ends.append(self.ends[-1] + len(tokens.ids))
         self.sources.append(source)
+        self.desired.append(desired is True)
         self.trained += sum(tokens.trained)
         self.longest = max(self.longest, len(tokens.ids))
 
@@ -153,6 +183,8 @@ class _SplitWriter:
         self._tokens.close()
         self._trained.close()
         self._offsets.write_bytes(array_bytes("q", self.ends))
+        if self._desired is not None:
+            self._desired.write_bytes(self.desired)
         return SplitCounts(
             rows=len(self.sources),
             tokens=self.ends[-1],
@@ -166,11 +198,13 @@ class _SplitWriter:
 def _write(
     work: Path, folder: Path, tokenizer: ModelTokenizer, template: ChatTemplate | None, header: PreparedHeader
 ) -> PreparedHeader:
-    writers = {split: _SplitWriter(work, split) for split in SPLITS}
+    writers = {split: _SplitWriter(work, split, header.layout) for split in SPLITS}
     first: DroppedRow | None = None
     with (work / "dropped.jsonl").open("wb") as file:
-        for number, row, result in _tokenised(folder, tokenizer, template):
-            why = _add(writers[row.split], number, result, header.max_length, template is None)
+        for number, row, answers in _tokenised(folder, tokenizer, template, header.layout):
+            if row.split not in writers:
+                continue  # the test side is never trained on
+            why = _add(writers[row.split], number, row, answers, header, template is None)
             if why:
                 dropped = DroppedRow(split=row.split, row=number, line=row.line, why=why)
                 writers[row.split].dropped += 1
@@ -186,27 +220,48 @@ def _write(
     return header
 
 
+Answers = list[Tokens | Refused]
+"""The tokens of a row: one conversation, or the chosen and the rejected one of a pair."""
+
+
 def _tokenised(
-    folder: Path, tokenizer: ModelTokenizer, template: ChatTemplate | None
-) -> Iterator[tuple[int, DatasetRow, Tokens | Refused]]:
+    folder: Path, tokenizer: ModelTokenizer, template: ChatTemplate | None, layout: Layout
+) -> Iterator[tuple[int, DatasetRow, Answers]]:
     """Every row with its number and its tokens, computed in batches."""
     rows = enumerate(rows_in(folder))
     while batch := list(islice(rows, BATCH)):
         only = [row for _, row in batch]
-        results = _conversations(only, tokenizer, template) if template else _plain(only, tokenizer)
+        if template is None:
+            results: list[Answers] = [[each] for each in _plain(only, tokenizer)]
+        else:
+            results = _conversations(only, tokenizer, template, layout)
         for (number, row), result in zip(batch, results, strict=True):
             yield number, row, result
 
 
-def _conversations(rows: list[DatasetRow], tokenizer: ModelTokenizer, template: ChatTemplate) -> list[Tokens | Refused]:
-    marked = [_mark(row, template) for row in rows]
-    tokens = iter(tokenise([each for each in marked if not isinstance(each, Refused)], tokenizer))
-    return [each if isinstance(each, Refused) else next(tokens) for each in marked]
+def _conversations(
+    rows: list[DatasetRow], tokenizer: ModelTokenizer, template: ChatTemplate, layout: Layout
+) -> list[Answers]:
+    marked = [_marked(row, template, layout) for row in rows]
+    tokens = iter(tokenise([each for row in marked for each in row if not isinstance(each, Refused)], tokenizer))
+    return [[each if isinstance(each, Refused) else next(tokens) for each in row] for row in marked]
 
 
-def _mark(row: DatasetRow, template: ChatTemplate) -> Rendered | Refused:
+def _marked(row: DatasetRow, template: ChatTemplate, layout: Layout) -> list[Rendered | Refused]:
+    """The row's conversations with what is learned: all of the assistant's turns, or the compared answers alone."""
+    if layout == "pairs":
+        shared = shared_turns(row.messages, row.rejected)
+        return [_mark(template, talk, shared, row.tools) for talk in (row.messages, row.rejected)]
+    if layout == "rated":
+        return [_mark(template, row.messages, len(row.messages) - 1, row.tools)]
+    if row.desired is False:
+        return [Refused("Its answer is rated bad, and examples are learned from good ones.")]
+    return [_mark(template, row.messages, 0, row.tools)]
+
+
+def _mark(template: ChatTemplate, messages: tuple[Message, ...], start: int, tools: str) -> Rendered | Refused:
     try:
-        return template.mark(row.messages)
+        return template.mark(messages, start=start, tools=tools)
     except Refused as error:
         return error
 
@@ -222,23 +277,45 @@ def _plain(rows: list[DatasetRow], tokenizer: ModelTokenizer) -> list[Tokens | R
     ]
 
 
-def _add(writer: _SplitWriter, number: int, result: Tokens | Refused, length: int, plain: bool) -> str:
-    """Write a row within the length; why not, when nothing of it can be learned."""
-    if isinstance(result, Refused):
-        return str(result)
+def _add(
+    writer: _SplitWriter, number: int, row: DatasetRow, answers: Answers, header: PreparedHeader, plain: bool
+) -> str:
+    """Write a row within the length, a pair whole or not at all; why not, when nothing of it can be learned."""
+    length = header.max_length
     if plain:
-        for at in range(0, len(result.ids), length):
-            writer.add(Tokens(result.ids[at : at + length], result.trained[at : at + length]), number)
-        return ""
-    if len(result.ids) > length:
-        result = Tokens(result.ids[:length], result.trained[:length])
-        if not any(result.trained):
-            return f"The prompt alone fills the context length of {length} tokens."
-        writer.truncated += 1
-    if not any(result.trained):
-        return "The chat template leaves nothing of the answer."
-    writer.add(result, number)
+        return _add_text(writer, number, answers[0], length)
+    fitting: list[Tokens] = []
+    for each in answers:
+        fits = _fitted(each, length)
+        if isinstance(fits, str):
+            return fits
+        fitting.append(fits)
+    if len(fitting) == 2 and fitting[0] == fitting[1]:
+        return f"Within {length} tokens the chosen and the rejected answer are the same."
+    writer.truncated += any(isinstance(each, Tokens) and len(each.ids) > length for each in answers)
+    for fits in fitting:
+        writer.add(fits, number, row.desired)
     return ""
+
+
+def _add_text(writer: _SplitWriter, number: int, text: Tokens | Refused, length: int) -> str:
+    if isinstance(text, Refused):
+        return str(text)
+    for at in range(0, len(text.ids), length):
+        writer.add(Tokens(text.ids[at : at + length], text.trained[at : at + length]), number)
+    return ""
+
+
+def _fitted(tokens: Tokens | Refused, length: int) -> Tokens | str:
+    """The tokens cut to the length, or why nothing of them can be learned."""
+    if isinstance(tokens, Refused):
+        return str(tokens)
+    cut = Tokens(tokens.ids[:length], tokens.trained[:length])
+    if any(cut.trained):
+        return cut
+    if any(tokens.trained):
+        return f"The prompt alone fills the context length of {length} tokens."
+    return "The chat template leaves nothing of the answer."
 
 
 def _nothing_to_train_on(first: DroppedRow | None, length: int) -> DataError:

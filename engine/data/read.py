@@ -1,113 +1,104 @@
-"""The records of a file, streamed: good ones and problems, each with its line, none dropped silently.
+"""The records of a source, streamed: good ones and bad ones, each with its line, none dropped silently.
 
 Knows how each format is read, nothing of what the columns mean.
 """
 
 from __future__ import annotations
 
-import base64
-import datetime
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import IO
 
-from engine.core.errors import DataError, from_os
-from engine.data.detect import cut_off, open_text
+import msgspec
+
+from engine.core.errors import from_os
+from engine.data.detect import open_text
 from engine.data.documents import read_document, read_lines
-from engine.data.nouns import Format, JsonValue, LineProblem, Record
+from engine.data.frames import read_frame
+from engine.data.nouns import BadRow, Format, Record
+from engine.data.packing import NAMES
+from engine.data.paragraphs import read_text
+from engine.data.sources import Part, Source
 from engine.data.tables import Dialect, read_table
 
-PARQUET_ROWS = 5_000
+SAMPLED = 1_000
+SAMPLED_CELLS = 300_000
+Progress = Callable[[int, int], None]
+"""Told how many bytes of how many were read."""
+TOLD_EVERY = 500
 
 
-def read_records(path: Path, format: Format) -> Iterator[Record | LineProblem]:
-    """Every record of the file, or what is wrong with it. Raises DataError when the file itself cannot be read."""
-    if format.name == "parquet":
-        yield from _parquet(path)
+def read_source(source: Source, progress: Progress | None = None) -> Iterator[Record | BadRow]:
+    """Every record of every part, or what is wrong with it. Raises StudioError when the disk refuses."""
+    yield from source.skipped
+    several = len(source.parts) > 1
+    total, done = sum(each.piece.path.stat().st_size for each in source.parts), 0
+    for part in source.parts:
+        for each in read_part(part, _shifted(progress, done, total)):
+            yield msgspec.structs.replace(each, file=part.piece.name) if several else each
+        done += part.piece.path.stat().st_size
+
+
+def _shifted(progress: Progress | None, done: int, total: int) -> Callable[[int], None] | None:
+    return None if progress is None else lambda count: progress(min(total, done + count), total)
+
+
+def sample_of(source: Source) -> list[Record]:
+    """The first good records of each part, fewer where they are wide."""
+    share = max(20, SAMPLED // len(source.parts))
+    return [each for part in source.parts[:SAMPLED] for each in _first(part, share)]
+
+
+def _first(part: Part, count: int) -> Iterator[Record]:
+    cells = 0
+    good = (each for each in read_part(part) if isinstance(each, Record))
+    for each in islice(good, count):
+        yield each
+        cells += len(each.values)
+        if cells > SAMPLED_CELLS:
+            return
+
+
+def read_part(part: Part, told: Callable[[int], None] | None = None) -> Iterator[Record | BadRow]:
+    """The records of one file. The last one of a file that is torn is not to be trusted, and is bad."""
+    if part.format.name in ("parquet", "arrow"):
+        yield from read_frame(part.piece, part.format)
         return
     try:
-        with open_text(path, format) as file:
-            yield from _text_format(file, format)
-    except EOFError as error:
-        raise cut_off(path, "a gzip file") from error
+        file, stream = open_text(part.piece, part.format)
+        with file:
+            held: Record | BadRow | None = None
+            for number, each in enumerate(_text_format(file, part.format)):
+                if held is not None:
+                    yield held
+                held = each
+                if told is not None and number % TOLD_EVERY == 0:
+                    told(stream.consumed)
+            if told is not None:
+                told(stream.consumed)
+            if stream.torn:
+                yield _torn(held.line if held else 1, part.format)
+            elif held is not None:
+                yield held
     except OSError as error:
-        raise from_os(error, f"reading {path.name}") from error
+        raise from_os(error, f"reading {part.piece.name}") from error
 
 
-def _text_format(file: IO[str], format: Format) -> Iterator[Record | LineProblem]:
+def _torn(line: int, format: Format) -> BadRow:
+    return BadRow(
+        line=line,
+        problem=f"The {NAMES[format.packing]} is cut off or damaged in this row; what follows is missing.",
+        remedy="Make or download the file again to get the rest.",
+    )
+
+
+def _text_format(file: IO[str], format: Format) -> Iterator[Record | BadRow]:
     match format.name:
-        case "csv":
+        case "csv" | "tsv":
             return read_table(file, Dialect(format.delimiter, format.escape, format.header))
         case "jsonl":
             return read_lines(file)
         case "json":
             return read_document(file)
         case _:
-            return _paragraphs(file)
-
-
-def _paragraphs(file: IO[str]) -> Iterator[Record]:
-    """Plain text: a row is a paragraph (blank lines part them); a text without blank lines has a row a line."""
-    blank = any(not line.strip() for line in _inner_lines(file))
-    file.seek(0)
-    start, lines = 1, list[str]()
-    for number, raw in enumerate(file, start=1):
-        line = raw.rstrip("\r\n").lstrip("\ufeff" if number == 1 else "")
-        if line.strip():
-            start = start if lines else number
-            lines.append(line)
-        if lines and (not line.strip() or not blank):
-            yield Record(start, {"text": "\n".join(lines)})
-            lines = []
-    if lines:
-        yield Record(start, {"text": "\n".join(lines)})
-
-
-def _inner_lines(file: IO[str]) -> Iterator[str]:
-    """The lines between the first and the last that are not blank."""
-    held: list[str] = []
-    begun = False
-    for line in file:
-        if line.strip():
-            yield from held
-            begun, held = True, []
-        elif begun and not held:
-            held = [line]
-
-
-def _parquet(path: Path) -> Iterator[Record | LineProblem]:
-    import polars
-
-    try:
-        table = polars.scan_parquet(path, glob=False)
-        total = table.select(polars.len()).collect().item()
-        for start in range(0, total, PARQUET_ROWS):
-            for offset, values in enumerate(table.slice(start, PARQUET_ROWS).collect().iter_rows(named=True)):
-                yield Record(start + offset + 1, {name: _plain(value) for name, value in values.items()})
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise cut_off(path, "Parquet") from error
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":  # polars' own, derived from BaseException
-            raise DataError(
-                f"{path.name} cannot be read.",
-                "It is a Parquet file, but its inside is damaged.",
-                "Make the file again, or save it as CSV.",
-            ) from error
-        raise
-
-
-def _plain(value: object) -> JsonValue:
-    """A cell as JSON has it: times as ISO text, bytes as base64, decimals as text."""
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case list() | tuple():
-            return [_plain(each) for each in value]
-        case dict():
-            return {str(key): _plain(each) for key, each in value.items()}
-        case bytes():
-            return base64.b64encode(value).decode()
-        case datetime.datetime() | datetime.date() | datetime.time():
-            return value.isoformat()
-        case _:
-            return str(value)
+            return read_text(file, format.text_rows)

@@ -1,104 +1,80 @@
-"""One pass over a file: records become rows under a mapping, problems are kept, and everything is counted.
+"""One pass over a source: records become rows under a mapping, bad ones are kept with their reason, all is counted.
 
-`records = rows + problems` always holds.
+`read = rows + bad` always holds.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
 
 import msgspec
 
 from engine.core.errors import DataError
-from engine.data.convert import as_text, convert
-from engine.data.nouns import SURE, Detection, Format, LineProblem, Mapping, Record, Row
-from engine.data.read import read_records
-from engine.data.roles import MOST_LABELS, columns_of, detect_roles
-from engine.data.split import content_hash
+from engine.data.cells import Unusable, as_text, columns_in, text_in
+from engine.data.choices import choices_in
+from engine.data.columns import MOST_LABELS, columns_of
+from engine.data.convert import convert
+from engine.data.nouns import SURE, BadRow, Detection, Mapping, Record, Row, SplitPlan, Tags
+from engine.data.read import Progress, read_source
+from engine.data.roles import detect_roles
+from engine.data.sources import SIDES, Source
+from engine.data.speakers import tags_of
+from engine.data.tally import Tally
+from engine.data.vocabulary import SPLIT_NAMES, joined_name
+from engine.spec.prepared import Split
 
-SAMPLED = 1_000
-PROBLEMS_KEPT = 100
-ANSWERS_COUNTED = 10_000
-"""Different answers that are told apart; a file where one answer rules shows that early."""
-COLUMNS = ("messages", "prompt", "context", "answer", "system", "text", "label")
+COLUMNS = (
+    "system",
+    "instruction",
+    "input",
+    "output",
+    "messages",
+    "text",
+    "label",
+    "chosen",
+    "rejected",
+    "group",
+    "tools",
+)
 NEEDED: dict[str, tuple[str, ...]] = {
-    "messages": ("messages",),
-    "sharegpt": ("messages",),
-    "instruction": ("prompt", "answer"),
-    "pairs": ("prompt", "answer"),
+    "chat": ("messages",),
+    "instruction": ("instruction", "output"),
     "classification": ("text", "label"),
     "text": ("text",),
+    "preference": ("chosen", "rejected"),
+    "kto": ("label",),
+    "multiple_choice": ("instruction", "output", "choices"),
 }
 
 
-class Tally:
-    """What is counted while a file is read: rows, problems, lengths, repeats, and traces of personal data."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.problem_count = 0
-        self.problems: list[LineProblem] = []
-        self.hashes: list[bytes] = []
-        self.characters = 0
-        self.prompt_characters = 0
-        self.answer_characters = 0
-        self.longest = 0
-        self.mended = 0
-        self.answers: Counter[int] = Counter()
-
-    @property
-    def records(self) -> int:
-        return self.rows + self.problem_count
-
-    @property
-    def duplicates(self) -> int:
-        """Rows that repeat an earlier one."""
-        return self.rows - len(set(self.hashes))
-
-    def add(self, row: Row) -> None:
-        """Count a row."""
-        prompt, answer = len(row.prompt), len(row.answer)
-        self.rows += 1
-        self.hashes.append(content_hash(row))
-        self.characters += prompt + answer
-        self.prompt_characters += prompt
-        self.answer_characters += answer
-        self.longest = max(self.longest, prompt + answer)
-        self.mended += "\ufffd" in row.answer or "Ã©" in row.answer or "â€™" in row.answer
-        answer_key = hash(row.answer)
-        if answer_key in self.answers or len(self.answers) < ANSWERS_COUNTED:
-            self.answers[answer_key] += 1
-
-    def refuse(self, problem: LineProblem) -> None:
-        """Count a problem; the first hundred are kept whole."""
-        self.problem_count += 1
-        if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(problem)
-
-
-def sample_records(path: Path, format: Format) -> list[Record]:
-    """The first good records."""
-    good = (each for each in read_records(path, format) if isinstance(each, Record))
-    return list(islice(good, SAMPLED))
-
-
-def scan(path: Path, format: Format, mapping: Mapping, tally: Tally) -> Iterator[tuple[int, Row] | LineProblem]:
-    """Each row with its line, or a problem, counted as it passes."""
-    for each in read_records(path, format):
+def scan(
+    source: Source, mapping: Mapping, tally: Tally, progress: Progress | None = None
+) -> Iterator[tuple[Record, Row] | BadRow]:
+    """Each record with its row, or what is bad, counted as it passes."""
+    sides: dict[str, Split | None] = (
+        {part.piece.name: part.piece.split for part in source.parts} if source.named_splits else {}
+    )
+    for each in read_source(source, progress):
         result = convert(each, mapping) if isinstance(each, Record) else each
-        if isinstance(result, LineProblem):
+        if isinstance(result, BadRow):
             tally.refuse(result)
             yield result
         elif isinstance(each, Record):
-            tally.add(result)
-            yield each.line, result
+            tally.add(each, result, sides.get(each.file))
+            yield each, result
 
 
-def settle(path: Path, format: Format, sample: list[Record], mapping: Mapping | None) -> tuple[Detection, Mapping]:
+def declared_mapping(source: Source, sample: list[Record]) -> Mapping | None:
+    """What a declaration says of the columns, without optional ones that the file does not have."""
+    if source.declared is None:
+        return None
+    columns = columns_of(sample)
+    absent = {role: "" for role in ("system", "input", "tools") if getattr(source.declared, role) not in columns}
+    return msgspec.structs.replace(source.declared, **absent)
+
+
+def settle(source: Source, sample: list[Record], mapping: Mapping | None) -> tuple[Detection, Mapping]:
     """The mapping to use: the one given, checked, or the one detected. Raises DataError when neither will do."""
     detection = detect_roles(sample)
     columns = columns_of(sample)
@@ -107,68 +83,122 @@ def settle(path: Path, format: Format, sample: list[Record], mapping: Mapping | 
     elif detection.sure and detection.mapping is not None:
         mapping = detection.mapping
     else:
-        raise _must_map(path, columns, detection)
-    if mapping.shape == "classification" and not mapping.instruction:
-        mapping = _with_instruction(path, format, mapping)
+        raise _must_map(source, columns, detection)
+    if mapping.messages and mapping.tags == Tags():
+        tags, _ = tags_of([each.values.get(mapping.messages) for each in sample])
+        mapping = msgspec.structs.replace(mapping, tags=tags)
+    if mapping.schema == "classification" and not mapping.task_text:
+        mapping = _with_task_text(source, mapping)
+    if mapping.schema == "multiple_choice" and _counts_from_one(sample, mapping):
+        mapping = msgspec.structs.replace(mapping, first_choice=1)
     return detection, mapping
 
 
+def settle_split(source: Source, sample: list[Record], plan: SplitPlan) -> SplitPlan:
+    """How the rows will be divided: as asked; else as the files' names or a column say; else by chance.
+
+    Raises DataError when a column that the plan names is not there.
+    """
+    columns = columns_of(sample)
+    for wanted in (plan.time, plan.column):
+        if wanted and wanted not in columns:
+            raise _no_column(wanted, "the split", columns)
+    if plan.by == "time" and not plan.time:
+        raise DataError("The split by time names no column.", f"There are: {', '.join(columns)}.", "Name one of them.")
+    if plan.by in ("random", "time"):
+        return plan
+    column = plan.column or _split_column(sample)
+    by = "given" if column or source.named_splits else "random"
+    return msgspec.structs.replace(plan, by=by, column=column)
+
+
+def _split_column(sample: list[Record]) -> str:
+    """A column that says train, validation or test in every row."""
+    for name in columns_of(sample):
+        if joined_name(name) in SPLIT_NAMES:
+            said = [as_text(each.values.get(name)).strip().casefold() for each in sample]
+            if all(each in SIDES for each in said):
+                return name
+    return ""
+
+
 def _check(mapping: Mapping, columns: tuple[str, ...]) -> None:
-    for role in NEEDED[mapping.shape]:
+    for role in NEEDED[mapping.schema]:
         if not getattr(mapping, role):
             raise DataError(
                 f"The mapping names no column for “{role}”.",
-                f"Rows of the shape “{mapping.shape}” need: {', '.join(NEEDED[mapping.shape])}.",
+                f"Rows of the schema “{mapping.schema}” need: {', '.join(NEEDED[mapping.schema])}.",
                 f"Choose the column for “{role}”: {', '.join(columns)}.",
             )
-    for role in COLUMNS:
-        column: str = getattr(mapping, role)
-        if column and column not in columns:
-            near = difflib.get_close_matches(column, columns, 1)
-            raise DataError(
-                f"There is no column “{column}” (for {role}).",
-                f"The file has these columns: {', '.join(columns)}.",
-                f"Did you mean “{near[0]}”?" if near else "Choose one of them.",
-            )
+    sources = [(role, getattr(mapping, role)) for role in COLUMNS if getattr(mapping, role)]
+    for role, source in (*sources, *(("choices", each) for each in mapping.choices)):
+        for column in columns_in(source, columns):
+            if column not in columns:
+                raise _no_column(column, role, columns)
 
 
-def _must_map(path: Path, columns: tuple[str, ...], detection: Detection) -> DataError:
+def _no_column(column: str, role: str, columns: tuple[str, ...]) -> DataError:
+    near = difflib.get_close_matches(column, columns, 1)
+    return DataError(
+        f"There is no column “{column}” (for {role}).",
+        f"The file has these columns: {', '.join(columns)}.",
+        f"Did you mean “{near[0]}”?" if near else "Choose one of them.",
+    )
+
+
+def _must_map(source: Source, columns: tuple[str, ...], detection: Detection) -> DataError:
     guess = detection.mapping
-    hint = "Say which column is the question and which the answer (or which one holds the text)."
+    hint = "Say which column is the instruction and which the output (or which one holds the text)."
     if guess is not None:
         parts = [f"{role}={getattr(guess, role)}" for role in COLUMNS if getattr(guess, role)]
-        hint = f"If this guess is right, confirm it: {guess.shape}, {', '.join(parts)}."
+        hint = f"If this guess is right, confirm it: {guess.schema}, {', '.join(parts)}."
     return DataError(
-        f"It is not clear what the columns of {path.name} mean.",
-        f"Found: {', '.join(columns) or 'none'}. The best guess is {detection.confidence:.0%} sure, below {SURE:.0%}.",
+        f"It is not clear what the columns of {source.name} mean.",
+        f"Found: {', '.join(columns[:50]) or 'none'}. The best guess is {detection.confidence:.0%} sure, "
+        f"below {SURE:.0%}.",
         hint,
         "Or give the columns usual names, such as question and answer.",
         help="data",
     )
 
 
-def _with_instruction(path: Path, format: Format, mapping: Mapping) -> Mapping:
+def _with_task_text(source: Source, mapping: Mapping) -> Mapping:
     """The mapping with a sentence that names the labels, all of them, so that every row asks the same."""
     labels: set[str] = set()
-    for each in read_records(path, format):
-        if isinstance(each, Record) and (label := as_text(each.values.get(mapping.label))).strip():
+    for each in read_source(source):
+        if isinstance(each, Record) and (label := text_in(each.values, mapping.label)).strip():
             labels.add(label)
         if len(labels) > MOST_LABELS:
-            return msgspec.structs.replace(mapping, instruction="Name the category of this text.")
+            return msgspec.structs.replace(mapping, task_text="Name the category of this text.")
     listed = ", ".join(sorted(labels))
     sentence = f"Name the category of this text. Answer with one of: {listed}."
-    return msgspec.structs.replace(mapping, instruction=sentence)
+    return msgspec.structs.replace(mapping, task_text=sentence)
 
 
-def nothing_usable(path: Path, tally: Tally) -> DataError:
-    """The card for a file without one good row, with the first thing that is wrong."""
-    first = tally.problems[0] if tally.problems else None
-    why = f"Line {first.line}: {first.what}" if first else "It has no records."
-    if tally.problem_count > 1:
-        why += f" (and {tally.problem_count - 1:,} more problems)"
+def _counts_from_one(sample: list[Record], mapping: Mapping) -> bool:
+    """Answers are numbers, none of them 0, and one is the number of the choices."""
+    said = [text_in(each.values, mapping.output).strip() for each in sample]
+    if not said or not all(each.isdecimal() for each in said) or "0" in said:
+        return False
+    return any(int(each) == _choice_count(record, mapping) for each, record in zip(said, sample, strict=True))
+
+
+def _choice_count(record: Record, mapping: Mapping) -> int:
+    try:
+        return len(choices_in(record.values, mapping)[0])
+    except Unusable:
+        return 0
+
+
+def nothing_usable(source: Source, tally: Tally) -> DataError:
+    """The card for a source without one good row, with the first thing that is wrong."""
+    first = tally.bad[0] if tally.bad else None
+    why = f"Line {first.line}: {first.problem}" if first else "It has no records, only names of columns at most."
+    if tally.bad_count > 1:
+        why += f" (and {tally.bad_count - 1:,} more problems)"
     return DataError(
-        f"No row of {path.name} can be used.",
+        f"No row of {source.name} can be used.",
         why,
-        first.fix if first else "Choose another file.",
+        first.remedy if first else "Choose another file.",
         "Check that the columns are mapped as you mean them.",
     )

@@ -1,43 +1,216 @@
-"""Which rows are held out: 80 to 20, seeded, with rows that say the same on one side.
+"""Which rows are held out: by chance (seeded, each label alike), by time, or as the file says.
 
-A pure function of the rows' content hashes and the seed; the order of the rows does not matter.
+Rows that say the same or nearly the same, or belong to one group, stay on one side. A pure function of the rows' keys
+and the plan; the order of the rows does not matter. Keys are 64-bit hashes: among ten million rows two differing ones
+share a key with a chance of 1 in 300,000, and would then only share a side. Runs in a spawned process (numpy).
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections import Counter
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from engine.data.nouns import Row
+import msgspec
+
+from engine.data.nouns import Message, Row, SplitPlan
 from engine.spec.prepared import Split
 
-HELD_OUT = 0.2
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[numpy.uint64]
+    Counts = NDArray[numpy.intp]
+
+SIDES: tuple[Split, ...] = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST, UNSAID = 0, 1, 2, 255
 
 
-def content_hash(row: Row) -> bytes:
+class RowKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """What the split looks at, for each row in order; an empty array where there is nothing to look at.
+
+    contents, groups: hashes. near: numbers of what nearly says the same. labels: numbers of labels. times: seconds,
+    nan where unknown. given: sides by number, `UNSAID` where the file does not say.
+    """
+
+    contents: array[int]
+    groups: array[int] = array("Q")
+    labels: array[int] = array("i")
+    times: array[float] = array("d")
+    given: bytes = b""
+    near: array[int] = array("Q")
+
+
+def content_key(row: Row) -> int:
     """The same for rows that differ only in case, white space or how a character is composed."""
-    digest = hashlib.blake2b(digest_size=16)
-    for role, text in (("text", row.text), *((each.role, each.content) for each in row.messages)):
-        plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-        digest.update(f"{role}\x1f{plain}\x1e".encode())
-    return digest.digest()
+    rated = "" if row.desired is None else str(row.desired)
+    rejected = ((f"not {role}", text) for role, text in _said(row.rejected))
+    return _hash((("text", row.text), *_said(row.messages), *rejected, ("rated", rated)))
 
 
-def split_rows(hashes: Sequence[bytes], seed: int) -> tuple[Split, ...]:
-    """The side of each row. Equal hashes share a side; with two or more different ones no side is empty."""
-    sizes = Counter(hashes)
-    order = sorted(sizes, key=lambda each: hashlib.blake2b(each, digest_size=16, key=str(seed).encode()).digest())
-    wanted = max(1, round(len(hashes) * HELD_OUT))
-    held: set[bytes] = set()
-    count = 0
-    for each in order:
-        if count < wanted and count + sizes[each] <= wanted:
-            held.add(each)
-            count += sizes[each]
-    if not held and len(order) > 1:
-        held.add(min(order, key=lambda each: sizes[each]))
-    if len(held) == len(order):  # one single group
-        held.clear()
-    return tuple("validation" if each in held else "train" for each in hashes)
+def prompt_key(messages: tuple[Message, ...]) -> int:
+    """As `content_key`, for the prompt that several answers belong to."""
+    return _hash(_said(messages))
+
+
+def text_key(text: str) -> int:
+    """As `content_key`, for a name or a value."""
+    return _hash((("", text),))
+
+
+def _said(messages: tuple[Message, ...]) -> list[tuple[str, str]]:
+    return [
+        (each.role, each.content + "".join(f"{call.name}({call.arguments})" for call in each.tool_calls))
+        for each in messages
+    ]
+
+
+def _hash(parts: Iterable[tuple[str, str]]) -> int:
+    digest = hashlib.blake2b(digest_size=8)
+    for role, text in parts:
+        same = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+        digest.update(f"{role}\x1f{' '.join(same.split())}\x1e".encode())
+    return int.from_bytes(digest.digest(), "little")
+
+
+def split_rows(keys: RowKeys, plan: SplitPlan) -> bytes:
+    """The side of each row, as its number in `SIDES`. With two or more different groups, validation is never empty."""
+    import numpy
+
+    groups, sizes = _groups(keys)
+    if plan.by == "given" and keys.given and TRAIN in keys.given and len(set(keys.given) - {UNSAID}) > 1:
+        return _given(groups, keys, plan)
+    if plan.by == "time" and keys.times:
+        newest = numpy.full(len(sizes), -numpy.inf)
+        numpy.maximum.at(newest, groups, numpy.nan_to_num(numpy.frombuffer(keys.times), nan=-numpy.inf))
+        order = numpy.lexsort((_shuffled(groups, keys, plan.seed), -newest))
+        return _sided(groups, _allot(order, sizes, plan))
+    order = numpy.argsort(_shuffled(groups, keys, plan.seed), kind="stable")
+    if plan.stratify and keys.labels and len(set(keys.labels)) > 1:
+        return _sided(groups, _stratified(order, groups, sizes, keys.labels, plan))
+    return _sided(groups, _allot(order, sizes, plan))
+
+
+def _groups(keys: RowKeys) -> tuple[Counts, Counts]:
+    """The number of each row's group and the size of each group: rows joined by content or by group key."""
+    import numpy
+
+    _, contents = numpy.unique(numpy.frombuffer(keys.contents, numpy.uint64), return_inverse=True)
+    joined = contents
+    for more in (keys.groups, keys.near):
+        if more:
+            _, groups = numpy.unique(numpy.frombuffer(more, numpy.uint64), return_inverse=True)
+            wider = _joined(joined, groups)
+            joined = joined if wider.max() == 0 else wider  # one single group could not be divided
+    return joined, numpy.bincount(joined)
+
+
+def _joined(one: Counts, other: Counts) -> Counts:
+    """Groups that hold every pair of rows which agree in either number."""
+    import numpy
+
+    joined = one
+    while True:
+        before = joined
+        for numbers in (one, other):
+            least = numpy.full(numbers.max() + 1, len(one))
+            numpy.minimum.at(least, numbers, joined)
+            joined = least[numbers]
+        if (joined == before).all():
+            return numpy.unique(joined, return_inverse=True)[1]
+
+
+def _shuffled(groups: Counts, keys: RowKeys, seed: int) -> Numbers:
+    """A number for each group that depends on its keys and the seed alone (the finisher of splitmix64)."""
+    import numpy
+
+    least = numpy.full(groups.max() + 1, numpy.iinfo(numpy.uint64).max, numpy.uint64)
+    numpy.minimum.at(least, groups, numpy.frombuffer(keys.contents, numpy.uint64))
+    mixed = least ^ numpy.uint64(text_key(f"seed {seed}"))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> numpy.uint64(shift))) * numpy.uint64(factor)
+    return mixed ^ (mixed >> numpy.uint64(31))
+
+
+def _allot(order: Counts, sizes: Counts, plan: SplitPlan, wanted: tuple[int, int] | None = None) -> dict[int, int]:
+    """The groups that are held out, each with its side: in order, as long as they fit."""
+    total = int(sizes[order].sum())
+    validation, test = wanted or (max(1, round(total * plan.validation)), round(total * plan.test))
+    left = {TEST: test, VALIDATION: validation}
+    held: dict[int, int] = {}
+    for group in order.tolist():
+        side = next((side for side, free in left.items() if free and sizes[group] <= free), None)
+        if side is not None:
+            held[group] = side
+            left[side] -= int(sizes[group])
+        if not any(left.values()):
+            break
+    if wanted is None:
+        _never_empty(held, order, sizes)
+    return held
+
+
+def _never_empty(held: dict[int, int], order: Counts, sizes: Counts) -> None:
+    """Something to train on and something to measure with, where there are two groups."""
+    if VALIDATION not in held.values() and len(order) > 1:
+        free = [each for each in order.tolist() if each not in held] or order.tolist()
+        held[min(free, key=lambda each: int(sizes[each]))] = VALIDATION
+    if len(held) == len(order):
+        del held[max(held, key=lambda each: int(sizes[each]))]
+
+
+def _stratified(order: Counts, groups: Counts, sizes: Counts, labels: array[int], plan: SplitPlan) -> dict[int, int]:
+    """Each label's groups divided in the same shares; what rounding leaves over goes to the largest remainders."""
+    import numpy
+
+    label_of = numpy.full(len(sizes), numpy.iinfo(numpy.intc).max)
+    numpy.minimum.at(label_of, groups, numpy.frombuffer(labels, numpy.intc))
+    strata = [order[label_of[order] == label] for label in numpy.unique(label_of)]
+    counts = [int(sizes[each].sum()) for each in strata]
+    validation, test = (_shares(counts, share) for share in (plan.validation, plan.test))
+    held: dict[int, int] = {}
+    for stratum, wanted in zip(strata, zip(validation, test, strict=True), strict=True):
+        held |= _allot(stratum, sizes, plan, wanted)
+    _never_empty(held, order, sizes)
+    return held
+
+
+def _shares(counts: list[int], share: float) -> list[int]:
+    """The share of each count in whole numbers that add up to the share of all."""
+    exact = [count * share for count in counts]
+    whole = [int(each) for each in exact]
+    rest = round(sum(exact)) - sum(whole)
+    for index in sorted(range(len(counts)), key=lambda each: whole[each] - exact[each])[: max(0, rest)]:
+        whole[index] += 1
+    return whole
+
+
+def _given(groups: Counts, keys: RowKeys, plan: SplitPlan) -> bytes:
+    """As the file says. Without a validation side, rows for training are held out for it."""
+    sides = keys.given.replace(bytes([UNSAID]), bytes([TRAIN]))
+    if VALIDATION in sides:
+        return sides
+    inner = msgspec.structs.replace(plan, by="random", test=0.0)
+    rows = [row for row, side in enumerate(sides) if side == TRAIN]
+    some = RowKeys(
+        contents=array("Q", (keys.contents[row] for row in rows)),
+        groups=array("Q", (keys.groups[row] for row in rows)) if keys.groups else array("Q"),
+        labels=array("i", (keys.labels[row] for row in rows)) if keys.labels else array("i"),
+        near=array("Q", (keys.near[row] for row in rows)) if keys.near else array("Q"),
+    )
+    mixed = bytearray(sides)
+    for row, side in zip(rows, split_rows(some, inner), strict=True):
+        mixed[row] = side
+    return bytes(mixed)
+
+
+def _sided(groups: Counts, held: dict[int, int]) -> bytes:
+    import numpy
+
+    sides = numpy.zeros(groups.max() + 1, numpy.uint8)
+    for group, side in held.items():
+        sides[group] = side
+    return sides[groups].tobytes()

@@ -13,7 +13,7 @@ from io import StringIO
 
 import msgspec
 
-from engine.data.nouns import JsonValue, LineProblem, Record
+from engine.data.nouns import BadRow, JsonValue, Record
 from engine.data.vocabulary import is_known, is_text_name
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -73,7 +73,7 @@ class _Lines:
         self.gave_up = False
 
 
-def split_table(lines: Iterable[str], delimiter: str, escape: str = "") -> Iterator[Fields | LineProblem]:
+def split_table(lines: Iterable[str], delimiter: str, escape: str = "") -> Iterator[Fields | BadRow]:
     """The records of a table, blank lines left out, with the line each starts on."""
     csv.field_size_limit(FIELD_CHARACTERS)
     source = _Lines(lines)
@@ -91,25 +91,25 @@ def split_table(lines: Iterable[str], delimiter: str, escape: str = "") -> Itera
             source.retry()
 
 
-def _quoting_problem(line: int, error: str) -> LineProblem:
+def _quoting_problem(line: int, error: str) -> BadRow:
     if "end of data" in error:
-        return LineProblem(
-            line=line, what="A quotation mark opens here and never closes.", fix="Close it, or remove it."
+        return BadRow(
+            line=line, problem="A quotation mark opens here and never closes.", remedy="Close it, or remove it."
         )
     if "field limit" in error:
-        return LineProblem(line=line, what="A value is longer than 64 million characters.", fix="Shorten it.")
-    return LineProblem(
+        return BadRow(line=line, problem="A value is longer than 64 million characters.", remedy="Shorten it.")
+    return BadRow(
         line=line,
-        what="A quotation mark stands in the middle of a quoted value.",
-        fix='Write quotation marks inside a value twice: "".',
+        problem="A quotation mark stands in the middle of a quoted value.",
+        remedy='Write quotation marks inside a value twice: "".',
     )
 
 
-def read_table(lines: Iterable[str], dialect: Dialect) -> Iterator[Record | LineProblem]:
+def read_table(lines: Iterable[str], dialect: Dialect) -> Iterator[Record | BadRow]:
     """Records by column name. A record with more or fewer values than columns is a problem."""
     names: list[str] | None = None
     for each in split_table(lines, dialect.delimiter, dialect.escape):
-        if isinstance(each, LineProblem):
+        if isinstance(each, BadRow):
             yield each
         elif names is None and each.line == 1 and _is_hint(each.values):
             continue
@@ -126,27 +126,29 @@ def _is_hint(values: list[str]) -> bool:
     return values[0].lower().lstrip("\ufeff") == "sep=" and not any(values[1:])
 
 
-def _record(fields: Fields, names: list[str]) -> Record | LineProblem:
+def _record(fields: Fields, names: list[str]) -> Record | BadRow:
     found, wanted = len(fields.values), len(names)
     if found != wanted:
-        fix = "Put values that contain the delimiter or a line break in quotation marks."
+        remedy = "Put values that contain the delimiter or a line break in quotation marks."
         if found < wanted:
-            fix = "Add the missing values; a last line like this is often cut off."
-        return LineProblem(line=fields.line, what=f"It has {found} values where {wanted} columns belong.", fix=fix)
+            remedy = "Add the missing values; a last line like this is often cut off."
+        problem = f"It has {found} values where {wanted} columns belong."
+        column = names[found] if found < wanted else f"column_{wanted + 1}"
+        return BadRow(line=fields.line, column=column, problem=problem, remedy=remedy)
     values: dict[str, JsonValue] = dict(zip(names, fields.values, strict=True))
     return Record(fields.line, values)
 
 
 def column_names(header: list[str]) -> list[str]:
     """The header's names: trimmed, none empty, none twice."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for number, cell in enumerate(header, start=1):
         base = cell.strip().lstrip("\ufeff") or f"column_{number}"
         name, copy = base, 2
         while name in names:
             name, copy = f"{base}_{copy}", copy + 1
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def sniff(text: str) -> Dialect | None:
@@ -183,7 +185,7 @@ def _first_rows(text: str, delimiter: str, escape: str) -> tuple[list[list[str]]
     rows: list[list[str]] = []
     broken = 0
     for each in split_table(StringIO(text, newline=""), delimiter, escape):
-        if isinstance(each, LineProblem):
+        if isinstance(each, BadRow):
             broken += 1
         elif rows or not _is_hint(each.values):
             rows.append(each.values)

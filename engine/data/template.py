@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core.errors import ModelError
-from engine.data.nouns import Message
+from engine.data.nouns import JsonValue, Message, ToolCall
 from engine.data.tokenizer import ModelTokenizer, read_tokenizer_config
 
 if TYPE_CHECKING:
@@ -95,15 +95,18 @@ class ChatTemplate:
             raise _unusable("No special token ends an answer, so the model would not learn to stop.")
         return end
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
-        """The whole text, up to where an answer would begin if asked so. Raises Refused with the template's words."""
+    def render(self, messages: Sequence[Message], *, tools: str = "", add_generation_prompt: bool = False) -> str:
+        """The whole text, up to where an answer would begin if asked so. Raises Refused with the template's words.
+
+        `tools` is the JSON list of functions that the assistant may call.
+        """
         import jinja2
 
-        turns = [{"role": each.role, "content": each.content} for each in messages]
+        turns = [as_turn(each) for each in messages]
         try:
             return self._template.render(
                 messages=turns,
-                tools=None,
+                tools=json.loads(tools) if tools else None,
                 documents=None,
                 add_generation_prompt=add_generation_prompt,
                 **self._specials,
@@ -111,20 +114,26 @@ class ChatTemplate:
         except (jinja2.TemplateError, TypeError, ValueError, KeyError, IndexError, RecursionError) as error:
             raise Refused(f"The chat template refuses it: {error}") from error
 
-    def mark(self, messages: Sequence[Message]) -> Rendered:
-        """The text and what is learned from it. Raises Refused when that cannot be told exactly."""
-        text = self.render(messages)
+    def mark(self, messages: Sequence[Message], *, start: int = 0, tools: str = "") -> Rendered:
+        """The text and what is learned from it: the assistant's turns from the turn `start` on.
+
+        Raises Refused when that cannot be told exactly.
+        """
+        text = self.render(messages, tools=tools)
         learned: list[tuple[int, int]] = []
         for number, message in enumerate(messages):
-            if message.role == "assistant":
-                learned += self._turn(messages, number, text)
+            if message.role == "assistant" and number >= start:
+                found = self._calls if message.tool_calls else self._turn
+                learned += found(messages, number, text, tools)
         if any(before[1] > after[0] for before, after in pairwise(learned)):
             raise Refused("The chat template writes the turns in another order.")
+        if tools and not all(each in text for each in _function_names(tools)):
+            raise Refused("The chat template does not write the tools that may be called.")
         return Rendered(text, tuple(learned))
 
-    def _turn(self, messages: Sequence[Message], number: int, text: str) -> list[tuple[int, int]]:
+    def _turn(self, messages: Sequence[Message], number: int, text: str, tools: str) -> list[tuple[int, int]]:
         """The ranges of one turn: its content, and its end token right after (only white space may part them)."""
-        start, stop = self._place(messages, number, text)
+        start, stop = self._place(messages, number, text, tools)
         if not text[start:stop].strip():
             return []  # the template leaves this turn's content out (an earlier thought)
         if text[start:stop] not in messages[number].content:
@@ -135,11 +144,27 @@ class ChatTemplate:
         after = end + len(self.end)
         return [(start, after)] if end == stop else [(start, stop), (end, after)]
 
-    def _place(self, messages: Sequence[Message], number: int, text: str) -> tuple[int, int]:
+    def _calls(self, messages: Sequence[Message], number: int, text: str, tools: str) -> list[tuple[int, int]]:
+        """The range of a turn that calls tools: from where its answer begins to the last end token it writes.
+
+        The template writes calls in its own way, so there is no content to look for: the turn is what it adds to the
+        conversation before, opened for an answer.
+        """
+        before = self.render(messages[:number], tools=tools, add_generation_prompt=True)
+        whole = self.render(messages[: number + 1], tools=tools)
+        if not (whole.startswith(before) and text.startswith(whole)):
+            raise Refused("What surrounds a tool call depends on what follows it.")
+        end = whole.rfind(self.end, len(before))
+        written = whole[len(before) : end]
+        if end < 0 or not all(each.name in written for each in messages[number].tool_calls):
+            raise Refused("The chat template does not write tool calls.")
+        return [(len(before), end + len(self.end))]
+
+    def _place(self, messages: Sequence[Message], number: int, text: str, tools: str = "") -> tuple[int, int]:
         """Where the content of one turn stands in the text."""
         mark = _unused(text, messages)
-        marked = self.render([*messages[:number], Message(messages[number].role, mark), *messages[number + 1 :]])
-        parts = marked.split(mark)
+        swapped = [*messages[:number], Message(messages[number].role, mark), *messages[number + 1 :]]
+        parts = self.render(swapped, tools=tools).split(mark)
         if len(parts) != 2:
             raise Refused(f"The chat template writes an answer {len(parts) - 1} times.")
         before, after = parts
@@ -147,6 +172,33 @@ class ChatTemplate:
         if not (whole and text.startswith(before) and text.endswith(after)):
             raise Refused("What surrounds the answer depends on the answer.")
         return len(before), len(text) - len(after)
+
+
+def as_turn(message: Message) -> dict[str, JsonValue]:
+    """A message as templates expect it; the arguments of a call as an object, as transformers documents."""
+    turn: dict[str, JsonValue] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        turn["tool_calls"] = [_as_call(each) for each in message.tool_calls]
+    if message.name:
+        turn["name"] = message.name
+    if message.tool_call_id:
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
+
+
+def _as_call(call: ToolCall) -> JsonValue:
+    try:
+        arguments: JsonValue = json.loads(call.arguments)
+    except ValueError:
+        arguments = call.arguments
+    function: dict[str, JsonValue] = {"name": call.name, "arguments": arguments}
+    whole: dict[str, JsonValue] = {"type": "function", "function": function}
+    return {**whole, "id": call.id} if call.id else whole
+
+
+def _function_names(tools: str) -> list[str]:
+    functions = [each.get("function", each) for each in json.loads(tools) if isinstance(each, dict)]
+    return [each["name"] for each in functions if isinstance(each, dict) and isinstance(each.get("name"), str)]
 
 
 def _unused(text: str, messages: Sequence[Message]) -> str:

@@ -8,13 +8,16 @@ from typing import Literal
 import msgspec
 
 from engine.data.nouns import Finding
-from engine.plan.defaults import Value
+from engine.plan.devices import UNKNOWN_DISK
 from engine.plan.estimate import Estimate
 from engine.plan.facts import DataFacts
 from engine.plan.fitting import size
 from engine.plan.hardware import Hardware
+from engine.plan.layers import unknown_targets
+from engine.plan.methods import facts_of_kind
 from engine.plan.models import BaseModel
-from engine.spec.methods import Full, Lora, Method, Qlora
+from engine.plan.values import Value
+from engine.spec.methods import Full, Ia3, LowRank, Method, Prefix, Tuner, mergeable, method_name
 from engine.spec.runspec import Training
 
 LONG_SECONDS = 24 * 3600
@@ -43,6 +46,7 @@ def findings_of(
 ) -> tuple[Finding, ...]:
     """Everything worth saying, the worst first."""
     found = [*_memory(result), *_data(model, data, training), *_numbers(model, method, training, data, steps)]
+    found += [*model.findings, *_method(model, method, training)]
     return sorted_by_level(found)
 
 
@@ -70,9 +74,19 @@ def _memory(result: Estimate) -> Iterator[Finding]:
 
 
 def _data(model: BaseModel, data: DataFacts, training: Training) -> Iterator[Finding]:
+    if data.assumed:
+        yield Finding(
+            level="info",
+            what=f"No data was named: {data.rows:,} rows of {data.longest:,} tokens are assumed.",
+            why="Every token is taken to be learned from, which needs the most memory.",
+            fix="Name a dataset for an estimate of its own rows.",
+        )
     if data.rows == 0 or data.trained_tokens == 0:
         yield Finding(
-            level="problem", what="There is nothing to train on.", why="No row is left.", fix="Choose other data."
+            level="problem",
+            what="There is nothing to train on.",
+            why="No row has a token to learn from: answers are empty, or cut off by the context length.",
+            fix="Check which columns are question and answer, or raise the context length.",
         )
     if data.validation_rows == 0:
         yield Finding(
@@ -114,17 +128,17 @@ def _numbers(model: BaseModel, method: Method, training: Training, data: DataFac
             why="The learning rate would never reach its value.",
             fix=f"Choose at most {max(1, steps // 10):,}.",
         )
-    if isinstance(method, Lora | Qlora) and method.rank > model.hidden:
+    if isinstance(method, LowRank) and method.rank > model.hidden:
         yield Finding(
             level="warning",
             what=f"The rank of {method.rank} is above the model's width of {model.hidden}.",
             why="More directions than there are cannot be learned.",
             fix=f"Choose at most {model.hidden // 2}.",
         )
-    if training.batch_size > data.rows > 0:
+    if training.batch_size > data.examples > 0:
         yield Finding(
             level="info",
-            what=f"The batch of {training.batch_size} holds all {data.rows} examples.",
+            what=f"The batch of {training.batch_size} holds all {data.examples} examples.",
             why="Every round is then a single step.",
             fix="Choose a smaller batch to take more steps.",
         )
@@ -134,6 +148,33 @@ def _numbers(model: BaseModel, method: Method, training: Training, data: DataFac
             what=f"A learning rate of {training.learning_rate:g} is high for training all weights.",
             why="The model may forget what it knew, or training may fall apart.",
             fix="Choose a tenth of it.",
+        )
+
+
+def _method(model: BaseModel, method: Method, training: Training) -> Iterator[Finding]:
+    facts = facts_of_kind(method_name(method))
+    if not mergeable(method) and not isinstance(method, Full):
+        yield Finding(
+            level="info",
+            what=f"{facts.title} cannot be merged into the model.",
+            why="What it learns stands beside the text or the layers, not in the weights; it is always a second file.",
+            fix="Choose LoRA if you want one merged model, for example for GGUF.",
+        )
+    if isinstance(method, LowRank | Ia3 | Tuner) and (missing := unknown_targets(model.adaptable, method.targets)):
+        names = ", ".join(dict.fromkeys(each.name for each in model.adaptable))
+        yield Finding(
+            level="warning",
+            what=f"The model has no layer called {', '.join(missing)}.",
+            why=f"Its layers are taken to be {names}.",
+            fix="Choose names from these, or all-linear.",
+        )
+    if isinstance(method, Prefix) and method.virtual_tokens + training.max_length > model.context:
+        yield Finding(
+            level="warning",
+            what=f"{method.virtual_tokens} learned positions and {training.max_length:,} tokens are more than the "
+            f"model's {model.context:,}.",
+            why="The learned positions take places of the context.",
+            fix=f"Choose a context length of at most {max(16, model.context - method.virtual_tokens):,}.",
         )
 
 
@@ -148,11 +189,13 @@ def _checks(
     model: BaseModel, data: DataFacts, hardware: Hardware, training: Training, result: Estimate
 ) -> Iterator[Check]:
     enough = data.trained_tokens > 0
-    note = f"{data.rows:,} examples, {data.trained_tokens:,} tokens to learn from"
+    note = f"{data.examples:,} examples, {data.trained_tokens:,} tokens to learn from"
     yield Check(title="Data is ready", state="ok" if enough else "problem", note=note)
-    held = data.validation_rows
+    held = data.validation_examples
     yield Check(title="Rows are held out", state="ok" if held else "warning", note=f"{held:,} examples")
-    yield Check(title="Model is here", state="ok", note=f"{model.name}, {size(model.weight_bytes)}")
+    broken = next((each for each in model.findings if each.level == "problem"), None)
+    note = broken.what if broken else f"{model.name}, {size(model.weight_bytes)}"
+    yield Check(title="Model is here", state="problem" if broken else "ok", note=note)
     within = training.max_length <= model.context
     note = f"{training.max_length:,} of the model's {model.context:,} tokens"
     yield Check(title="Context length", state="ok" if within else "problem", note=note)
@@ -160,8 +203,8 @@ def _checks(
     note = f"about {size(result.memory_peak)} of {size(result.memory_budget)} on {result.device}"
     yield Check(title="Memory is enough", state=state, note=note)
     state = "problem" if result.disk_bytes > hardware.disk_free else "ok"
-    note = f"about {size(result.disk_bytes)} of {size(hardware.disk_free)}"
-    yield Check(title="Disk is enough", state=state, note=note)
+    there = "that machine's, which is not known" if hardware.disk_free >= UNKNOWN_DISK else size(hardware.disk_free)
+    yield Check(title="Disk is enough", state=state, note=f"about {size(result.disk_bytes)} of {there}")
     state = "warning" if result.seconds > LONG_SECONDS else "ok"
     yield Check(title="Time", state=state, note=f"{minutes(result.seconds_min)} to {minutes(result.seconds_max)}")
     if hardware.on_battery is not None:

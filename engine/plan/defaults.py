@@ -7,18 +7,16 @@ the user set is never touched. Pure.
 from __future__ import annotations
 
 from math import ceil
-from typing import Literal
 
 import msgspec
 
 from engine.plan.facts import DataFacts
 from engine.plan.hardware import Hardware
+from engine.plan.methods import DEFAULT_TUNER, MethodFacts
 from engine.plan.models import BaseModel
+from engine.plan.objectives import PREFERENCE_RATE
 from engine.plan.profiles import Profile
-from engine.spec.records import Fact
-
-Source = Literal["profile", "data", "hardware", "model", "usual", "you"]
-MethodName = Literal["lora", "qlora", "full"]
+from engine.plan.values import Value
 
 LEARNING_RATES: tuple[tuple[int, float, float], ...] = (
     (50_000_000, 3e-3, 5e-4),
@@ -32,15 +30,6 @@ CPU_TOKENS, GPU_TOKENS = 2_048, 8_192
 """Most tokens computed at once before memory is looked at: processors gain nothing from more."""
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting of a plan: what it is, why, and where that came from."""
-
-    name: str
-    value: Fact | tuple[str, ...]
-    reason: str
-    source: Source
-
-
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that a default may depend on."""
 
@@ -48,7 +37,18 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     model: BaseModel
     data: DataFacts
     hardware: Hardware
-    method: MethodName
+    method: MethodFacts
+    objective: str = "sft"
+
+    @property
+    def kind(self) -> str:
+        """The tag of the method's struct."""
+        return self.method.kind
+
+    @property
+    def prefers(self) -> bool:
+        """Preferences are learned, not imitation."""
+        return self.objective != "sft"
 
     @property
     def small(self) -> bool:
@@ -57,35 +57,104 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def method_values(given: Situation) -> list[Value]:
-    """Values for the method's own settings."""
-    if given.method == "full":
-        return []
-    dials, title = given.profile.dials, given.profile.title
+    """Values for the method's own settings; what the name itself asks for (16 of LoRA+, 8 bits) stands over them."""
+    match given.kind:
+        case "full":
+            values = []
+        case "prefix":
+            values = [_virtual_tokens()]
+        case "ia3":
+            values = _factors(given)
+        case "tuner":
+            reason = "The smallest of them; any other name of PEFT's can be given."
+            values = [Value(name="tuner", value=DEFAULT_TUNER, reason=reason, source="usual"), _targets(given)]
+        case _:
+            values = _low_rank(given)
+    asked = given.method.presets
+    reason = f"{given.method.title} is this."
+    return [
+        Value(name=each.name, value=asked[each.name], reason=reason, source="usual") if each.name in asked else each
+        for each in values
+    ]
+
+
+def _low_rank(given: Situation) -> list[Value]:
     rank = _rank(given)
     values = [
         rank,
-        Value(
-            name="alpha",
-            value=max(1, round(int(str(rank.value)) * dials.alpha_ratio)),
-            reason=f"{dials.alpha_ratio:g} times the rank, so that the rank can change and the learning rate stay.",
-            source="profile",
-        ),
-        Value(
-            name="dropout",
-            value=dials.dropout if given.data.rows < 20_000 else 0.0,
-            reason="Helps against rote learning while examples are few."
-            if given.data.rows < 20_000
-            else "With so many examples rote learning is no danger.",
-            source="profile" if given.data.rows < 20_000 else "data",
-        ),
+        _alpha(given, int(str(rank.value))),
+        _dropout(given),
+        _targets(given),
+        Value(name="rate_ratio", value=1.0, reason="Both matrices learn at one rate.", source="usual"),
+    ]
+    if given.kind == "qlora":
+        values += _quantization()
+    if given.kind == "dora":
+        values += _unquantized()
+    if given.kind == "pissa":
+        reason = "Sixteen rounds find the strongest directions nearly exactly, in seconds instead of minutes."
+        values.append(Value(name="iterations", value=16, reason=reason, source="usual"))
+    return values
+
+
+def alpha_ratio(given: Situation) -> float:
+    """Alpha over rank: the method's own where it has one, else the profile's."""
+    return given.method.alpha_ratio or given.profile.dials.alpha_ratio
+
+
+def _alpha(given: Situation, rank: int) -> Value:
+    ratio = alpha_ratio(given)
+    own = given.method.alpha_ratio is not None
+    reason = f"{ratio:g} times the rank, so that the rank can change and the learning rate stay."
+    if own:
+        reason = f"{given.method.title} scales its adapter itself; alpha equals the rank."
+    return Value(
+        name="alpha", value=max(1, min(2048, round(rank * ratio))), reason=reason, source="usual" if own else "profile"
+    )
+
+
+def _dropout(given: Situation) -> Value:
+    if given.kind == "pissa":
+        reason = "What PiSSA begins with is part of the model; silencing it would hurt."
+        return Value(name="dropout", value=0.0, reason=reason, source="usual")
+    few = given.data.rows < 20_000
+    return Value(
+        name="dropout",
+        value=given.profile.dials.dropout if few else 0.0,
+        reason="Helps against rote learning while examples are few."
+        if few
+        else "With so many examples rote learning is no danger.",
+        source="profile" if few else "data",
+    )
+
+
+def _targets(given: Situation) -> Value:
+    reason = f"{given.profile.title}: adapting every layer learns most for its memory."
+    if given.model.experts:
+        reason = "Every linear layer; experts are blocks of numbers, not layers, and stay as they are."
+    return Value(name="targets", value=given.profile.dials.targets, reason=reason, source="profile")
+
+
+def _virtual_tokens() -> Value:
+    reason = "Twenty positions are what its paper and PEFT begin with; more learn more and take places of the context."
+    return Value(name="virtual_tokens", value=20, reason=reason, source="usual")
+
+
+def _factors(given: Situation) -> list[Value]:
+    """IA3 scales keys, values and the inner part; what these are called depends on the architecture."""
+    family = given.model.family
+    reason = f"Keys, values and the inner part, as {given.model.architecture or family.name} calls them."
+    inner = "Of these, the ones whose input is scaled: the inner part's channels."
+    dense = not given.model.experts
+    return [
         Value(
             name="targets",
-            value=dials.targets,
-            reason=f"{title}: adapting every layer learns most for its memory.",
-            source="profile",
+            value=family.ia3 if dense else tuple(each for each in family.ia3 if each not in family.feedforward),
+            reason=reason,
+            source="model",
         ),
+        Value(name="feedforward", value=family.feedforward if dense else (), reason=inner, source="model"),
     ]
-    return values + (_quantization() if given.method == "qlora" else [])
 
 
 def _rank(given: Situation) -> Value:
@@ -112,6 +181,15 @@ def _quantization() -> list[Value]:
     ]
 
 
+def _unquantized() -> list[Value]:
+    reason = "The base stays as it is; nf4 takes a quarter of its memory."
+    unused = "Only counts for a base in 4 bits."
+    return [
+        Value(name="quantization", value="none", reason=reason, source="usual"),
+        Value(name="double_quantization", value=True, reason=unused, source="usual"),
+    ]
+
+
 def training_values(given: Situation) -> list[Value]:
     """Values for every field of `Training` that does not depend on how many steps there are."""
     return [
@@ -126,10 +204,13 @@ def training_values(given: Situation) -> list[Value]:
 
 
 def _epochs(given: Situation) -> Value:
-    rows, scale = given.data.rows, given.profile.dials.epochs_scale
+    rows, scale = given.data.examples, given.profile.dials.epochs_scale
     if given.small:
         epochs = max(1, min(20, round(3_000 / max(1, rows) * scale)))
         reason = f"A small model needs to see {rows:,} examples {epochs} times; about 3,000 looks in all."
+    elif given.prefers:
+        epochs = 2 if rows < 1_000 else 1
+        reason = f"{rows:,} examples: preferences are learned quickly, and overdone as quickly."
     else:
         usual = 4 if rows < 200 else 3 if rows < 2_000 else 2 if rows < 20_000 else 1
         epochs = max(1, round(usual * scale))
@@ -139,16 +220,19 @@ def _epochs(given: Situation) -> Value:
 
 def _rate(given: Situation) -> Value:
     adapter, full = next((one, other) for most, one, other in LEARNING_RATES if given.model.parameters <= most)
-    base = full if given.method == "full" else adapter
+    whole = given.kind == "full"
     scale = given.profile.dials.learning_rate_scale
-    what = "all weights" if given.method == "full" else "adapters"
-    reason = f"Usual for training {what} of a model of {count(given.model.parameters)} weights"
-    reason += f", times {scale:g} for {given.profile.title.lower()}." if scale != 1 else "."
-    return Value(name="learning_rate", value=float(f"{base * scale:.3g}"), reason=reason, source="model")
+    rate = (full if whole else adapter) * scale * given.method.rate * (PREFERENCE_RATE if given.prefers else 1.0)
+    reason = f"Usual for training {'all weights' if whole else 'adapters'}"
+    reason += f" of a model of {count(given.model.parameters)} weights"
+    reason += f", times {scale:g} for {given.profile.title.lower()}" if scale != 1 else ""
+    reason += f", times {given.method.rate:g} for {given.method.title}" if given.method.rate != 1 else ""
+    reason += f", times {PREFERENCE_RATE:g} for preferences" if given.prefers else ""
+    return Value(name="learning_rate", value=min(0.5, float(f"{rate:.3g}")), reason=f"{reason}.", source="model")
 
 
 def _batch(given: Situation) -> Value:
-    rows = given.data.rows
+    rows = given.data.examples
     size = 4 if rows < 100 else 8 if rows < 200 else 16 if rows < 5_000 else 32
     reason = f"{rows:,} examples give {ceil(rows / size):,} steps a round: enough to learn in, each steady enough."
     return Value(name="batch_size", value=size, reason=reason, source="data")
@@ -157,7 +241,8 @@ def _batch(given: Situation) -> Value:
 def _micro(given: Situation) -> Value:
     batch = int(str(_batch(given).value))
     tokens = GPU_TOKENS if given.hardware.gpu else CPU_TOKENS
-    micro = max(1, min(batch, tokens // max(1, given.data.longest)))
+    longest = given.data.longest * (2 if given.data.layout == "pairs" else 1)
+    micro = max(1, min(batch, tokens // max(1, longest)))
     reason = (
         "A whole batch at once."
         if micro == batch
@@ -176,7 +261,7 @@ def _length(given: Situation) -> Value:
 
 def _schedule(given: Situation) -> list[Value]:
     dials, title = given.profile.dials, given.profile.title
-    decay = 0.01 if given.method == "full" else dials.weight_decay
+    decay = 0.01 if given.kind == "full" else dials.weight_decay
     usual = "The usual value; there is rarely a reason to change it."
     falls = {"cosine": "Falls slowly, then fast, then slowly", "linear": "Falls evenly", "constant": "Does not fall"}
     return [
@@ -197,6 +282,8 @@ def _schedule(given: Situation) -> list[Value]:
         Value(name="beta1", value=0.9, reason=usual, source="usual"),
         Value(name="beta2", value=0.999, reason=usual, source="usual"),
         Value(name="epsilon", value=1e-8, reason=usual, source="usual"),
+        Value(name="optimizer", value="adamw", reason="The usual one; its state fits.", source="usual"),
+        Value(name="recovery", value="automatic", reason="A run heals itself at night, too.", source="usual"),
         Value(name="clip_norm", value=1.0, reason="One bad example cannot throw training off.", source="usual"),
         Value(name="seed", value=42, reason="Any number will do; the same one repeats the run.", source="usual"),
     ]
@@ -209,7 +296,9 @@ def _device(given: Situation) -> list[Value]:
         Value(
             name="gradient_checkpointing",
             value=False,
-            reason="There is memory enough, and it would cost a third more time.",
+            reason="Not possible with this method."
+            if given.kind == "prefix"
+            else "There is memory enough, and it would cost a third more time.",
             source="hardware",
         ),
         Value(

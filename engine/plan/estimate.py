@@ -1,53 +1,61 @@
-"""What a run will need: memory by component, time, disk; each part with its reason, and how sure the whole is.
+"""What a run will need: memory by component, time, energy, disk; each part with its reason, and how sure the whole is.
 
-Memory follows what the worker really allocates (labelled tokens only in the loss; 32-bit adapters and optimizer state).
-Time is operations over an assumed speed of the device. Both are ranges: only a measured step knows better.
+Memory follows what is really allocated (engine/plan/memory.py), time is operations over an assumed speed
+(engine/plan/duration.py). All are ranges: only a measured step knows better, and corrects them. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
-from engine.plan.devices import Speed, speed_of
+from engine.plan.calibration import Calibration, Expected, Score, score_of
+from engine.plan.costs import USUAL_TARIFF, Energy, Tariff, disk_parts, energy
+from engine.plan.devices import speed_of
+from engine.plan.duration import time_parts
 from engine.plan.facts import DataFacts
 from engine.plan.hardware import Hardware
+from engine.plan.memory import OURS, Device, Part, Practice, load_of, memory_parts
 from engine.plan.models import BaseModel
-from engine.spec.methods import Full, Lora, Method, Qlora
+from engine.plan.solver import Limits
+from engine.plan.states import state_of
+from engine.spec.methods import Method
+from engine.spec.objectives import Imitate, Objective
 from engine.spec.runspec import Training
 
-NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-NF4_BITS, FP4_BITS, SCALE_BITS, DOUBLE_SCALE_BITS = 4.0, 4.0, 0.5, 0.127
-LOGIT_BYTES = 14
-"""Per labelled token and word of the vocabulary: the score, its 32-bit copy, and the gradients of both."""
-GPU_RUNTIME, CPU_RUNTIME = 1_000_000_000, 650_000_000
-START_SECONDS = 8.0
-CHECKPOINTING_COST = 1.33
-QUANTIZED_COST = 1.3
-MICRO_BATCH_SECONDS = 0.008
+MEMORY_RANGE, MEASURED_MEMORY = (0.85, 1.2), (0.95, 1.08)
+"""Low and high over expected: published peaks lie 17 % below to 24 % above; a measured step leaves the allocator's
+gaps."""
+TIME_RANGE, MEASURED_TIME = (0.5, 2.5), (0.85, 1.2)
+"""The share of a device's peak that training reaches differs by such factors; measured, only the rows' lengths do."""
+
+ALIKE = 1.5
+"""Measurements within this factor of each other make an estimate sure."""
 
 Confidence = Literal["low", "medium", "high"]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One component of an estimate, in bytes or seconds, and where it comes from."""
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Peak memory: the range, what may be used of the device, and the components, which add up to what is expected.
 
-    name: str
-    title: str
-    amount: float
-    reason: str
+    Going through it gives the components.
+    """
+
+    peak_bytes: Expected
+    budget_bytes: int
+    components: tuple[Part, ...]
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self.components)
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """Memory in bytes, time in seconds. The middle value is the expected one; `memory` adds up to `memory_peak`."""
+    """Memory in bytes, time in seconds. The middle value is the expected one. `limits` is what would fit at most."""
 
     device: str
-    memory: tuple[Part, ...]
-    memory_low: int
-    memory_peak: int
-    memory_high: int
-    memory_budget: int
+    memory: Memory
     seconds_min: float
     seconds: float
     seconds_max: float
@@ -55,9 +63,37 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     time: tuple[Part, ...]
     disk: tuple[Part, ...]
     disk_bytes: int
+    energy: Energy
     trainable: int
+    limits: Limits
+    calibrated: bool
     confidence: Confidence
     confidence_reason: str
+
+    @property
+    def memory_low(self) -> int:
+        """The least that the peak may be."""
+        return int(self.memory.peak_bytes.low)
+
+    @property
+    def memory_peak(self) -> int:
+        """The expected peak."""
+        return int(self.memory.peak_bytes.expected)
+
+    @property
+    def memory_high(self) -> int:
+        """The most that the peak may be."""
+        return int(self.memory.peak_bytes.high)
+
+    @property
+    def memory_budget(self) -> int:
+        """Bytes that may be used."""
+        return self.memory.budget_bytes
+
+    @property
+    def device_hours(self) -> float:
+        """Hours of the device, as they are paid for."""
+        return self.seconds / 3600
 
     @property
     def fits(self) -> bool:
@@ -65,59 +101,100 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         return self.memory_peak <= self.memory_budget
 
 
-def trainable_parameters(model: BaseModel, method: Method) -> int:
-    """How many weights the method trains."""
-    if isinstance(method, Full):
-        return model.parameters
-    return method.rank * model.layers * sum(_widths(model, method.targets).values())
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an estimate depends on."""
+
+    model: BaseModel
+    data: DataFacts
+    method: Method
+    training: Training
+    hardware: Hardware
+    total_steps: int
+    objective: Objective = Imitate()
+    practice: Practice = OURS
+    calibration: Calibration | None = None
+    tariff: Tariff = USUAL_TARIFF
+
+    @property
+    def device(self) -> Device:
+        """What it runs on."""
+        return "gpu" if self.hardware.gpu is not None else "cpu"
+
+    @property
+    def memory_ratio(self) -> float:
+        """Measured over predicted memory; 1 when nothing was measured."""
+        return self.calibration.memory if self.calibration else 1.0
 
 
-def _widths(model: BaseModel, targets: tuple[str, ...]) -> dict[str, int]:
-    """Inputs plus outputs of each adapted layer: what one rank costs there."""
-    query, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
-    known = {
-        "q_proj": model.hidden + query,
-        "k_proj": model.hidden + keys,
-        "v_proj": model.hidden + keys,
-        "o_proj": query + model.hidden,
-        "gate_proj": model.hidden + model.mlp,
-        "up_proj": model.hidden + model.mlp,
-        "down_proj": model.mlp + model.hidden,
-    }
-    if "all-linear" in targets:
-        return known
-    return {name: width for name, width in known.items() if name in targets} or known
-
-
-def estimate(
-    model: BaseModel, data: DataFacts, method: Method, training: Training, hardware: Hardware, total_steps: int
-) -> Estimate:
-    """Everything, in well under a millisecond."""
-    trainable = trainable_parameters(model, method)
-    memory = memory_parts(model, data, method, training, on_gpu=hardware.gpu is not None)
-    peak = sum(part.amount for part in memory)
-    speed = speed_of(hardware, training.precision, model.parameters)
-    time = _time(model, data, method, training, speed, total_steps)
+def estimate(job: Job) -> Estimate:
+    """Everything but the limits, which take a search of their own (`engine.plan.solver`), in 0.1 ms."""
+    speed = speed_of(job.hardware, job.training.precision, job.model.parameters)
+    state = state_of(job.model, job.method, job.training, masters=job.practice.masters)
+    ratio = job.calibration.seconds if job.calibration else 1.0
+    time = time_parts(job.model, job.data, job.method, job.objective, job.training, speed, job.total_steps, ratio)
     seconds = sum(part.amount for part in time)
-    disk = _disk(trainable, method, training)
-    tokens = data.tokens * training.epochs
+    disk = disk_parts(state, job.method, job.training)
+    low, high = _time_range(job.calibration)
+    start = time[0].amount
     return Estimate(
         device=speed.device,
-        memory=memory,
-        memory_low=int(peak * 0.85),
-        memory_peak=int(peak),
-        memory_high=int(peak * 1.3),
-        memory_budget=memory_budget(hardware),
-        seconds_min=START_SECONDS / 2 + (seconds - START_SECONDS) * 0.5,
+        memory=memory_of(job),
+        seconds_min=start / 2 + (seconds - start) * low,
         seconds=seconds,
-        seconds_max=START_SECONDS * 3 + (seconds - START_SECONDS) * 2.5,
-        tokens_per_second=tokens / max(1e-9, time[1].amount),
+        seconds_max=start * 3 + (seconds - start) * high,
+        tokens_per_second=job.data.tokens * job.training.epochs / max(1e-9, time[2].amount),
         time=time,
         disk=disk,
         disk_bytes=int(sum(part.amount for part in disk)),
-        trainable=trainable,
-        confidence="medium" if speed.known else "low",
-        confidence_reason=speed.reason,
+        energy=energy(speed.watts, seconds, job.tariff),
+        trainable=state.trainable,
+        limits=Limits(micro_batch=0, max_length=0),
+        calibrated=job.calibration is not None,
+        confidence=_sureness(job.calibration, speed.known),
+        confidence_reason=_confidence(job, speed.reason),
+    )
+
+
+def _time_range(measured: Calibration | None) -> tuple[float, float]:
+    """Low and high over expected, never wider than without a measurement."""
+    if measured is None:
+        return TIME_RANGE
+    low, high, spread = *MEASURED_TIME, measured.seconds_spread
+    return max(TIME_RANGE[0], low / spread), min(TIME_RANGE[1], high * spread)
+
+
+def _memory_range(measured: Calibration | None) -> tuple[float, float]:
+    if measured is None:
+        return MEMORY_RANGE
+    low, high, spread = *MEASURED_MEMORY, measured.memory_spread
+    return max(MEMORY_RANGE[0], low / spread), min(MEMORY_RANGE[1], high * spread)
+
+
+def _sureness(measured: Calibration | None, known: bool) -> Confidence:
+    if measured is not None:
+        return "high" if measured.seconds_spread <= ALIKE else "medium"
+    return "medium" if known else "low"
+
+
+def _confidence(job: Job, assumed: str) -> str:
+    if job.calibration is None:
+        return assumed
+    return f"{job.calibration.steps} steps were measured on this device, and the estimate corrected by them"
+
+
+def memory_of(job: Job) -> Memory:
+    """Peak memory alone."""
+    load = load_of(job.data, job.training, job.method)
+    parts = memory_parts(job.model, job.method, job.training, load, job.device, job.practice)
+    ratio = job.memory_ratio
+    if ratio != 1:
+        parts = tuple(msgspec.structs.replace(part, amount=ratio * part.amount) for part in parts)
+    peak = sum(part.amount for part in parts)
+    low, high = _memory_range(job.calibration)
+    return Memory(
+        peak_bytes=Expected(low=int(peak * low), expected=int(peak), high=int(peak * high)),
+        budget_bytes=memory_budget(job.hardware),
+        components=parts,
     )
 
 
@@ -127,121 +204,7 @@ def memory_budget(hardware: Hardware) -> int:
     return int(gpu.memory_free * 0.9) if gpu else int(hardware.memory_free * 0.8)
 
 
-def memory_parts(
-    model: BaseModel,
-    data: DataFacts,
-    method: Method,
-    training: Training,
-    *,
-    on_gpu: bool,
-    logit_bytes: float = LOGIT_BYTES,
-) -> tuple[Part, ...]:
-    """Peak memory by component. `logit_bytes` is what the loss costs per labelled token and word."""
-    trainable = trainable_parameters(model, method)
-    parts = [_weights(model, method, training), *_state(trainable, method, training)]
-    parts += [_activations(model, data, method, training), _logits(model, data, training, logit_bytes)]
-    moving = parts[-1].amount + parts[-2].amount
-    runtime = (GPU_RUNTIME if on_gpu else CPU_RUNTIME) + 0.07 * moving
-    reason = "the libraries and the CUDA context, and gaps between allocations" if on_gpu else "the training libraries"
-    return (*parts, Part(name="runtime", title="Runtime", amount=runtime, reason=reason))
-
-
-def _weights(model: BaseModel, method: Method, training: Training) -> Part:
-    size = NUMBER_BYTES[training.precision]
-    if isinstance(method, Qlora):
-        bits = NF4_BITS + (DOUBLE_SCALE_BITS if method.double_quantization else SCALE_BITS)
-        rest = model.parameters - model.linear_parameters
-        amount = model.linear_parameters * bits / 8 + rest * size
-        reason = f"{bits:.2f} bits for each weight of the layers; token tables in {training.precision}"
-    else:
-        amount = model.parameters * size
-        reason = f"{model.parameters:,} weights of {size} bytes ({training.precision})"
-    return Part(name="weights", title="Model weights", amount=amount, reason=reason)
-
-
-def _state(trainable: int, method: Method, training: Training) -> list[Part]:
-    """What training keeps for each trained weight; full fine-tuning in 16 bits keeps a 32-bit master copy."""
-    full = isinstance(method, Full)
-    copy = 4 if not full or training.precision != "fp32" else 0
-    title = "Master weights" if full else "Adapter"
-    reason = f"{trainable:,} trained weights of 4 bytes" if copy else "trained in place"
-    return [
-        Part(name="adapter", title=title, amount=trainable * copy, reason=reason),
-        Part(name="gradients", title="Gradients", amount=trainable * 4, reason="one 32-bit number per trained weight"),
-        Part(name="optimizer", title="Optimizer", amount=trainable * 8, reason="AdamW keeps two numbers per weight"),
-    ]
-
-
-def _activations(model: BaseModel, data: DataFacts, method: Method, training: Training) -> Part:
-    size = NUMBER_BYTES[training.precision]
-    tokens = _tokens_at_once(data, training)
-    query, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
-    layer = size * tokens * (6 * model.hidden + 2 * query + 2 * keys + 5 * model.mlp)
-    if isinstance(method, Lora | Qlora):
-        adapted = len(_widths(model, method.targets))
-        layer += size * tokens * adapted * (2 * method.rank + (model.hidden if method.dropout else 0))
-    if training.gradient_checkpointing:
-        amount = layer + model.layers * model.hidden * size * tokens
-        reason = f"one layer of {tokens:,} tokens at once; the others keep only their input"
-    else:
-        amount = 0.85 * model.layers * layer
-        reason = f"{model.layers} layers of {tokens:,} tokens at once"
-    return Part(name="activations", title="Activations", amount=amount, reason=reason)
-
-
-def _tokens_at_once(data: DataFacts, training: Training) -> int:
-    return training.micro_batch * max(1, min(data.longest, training.max_length))
-
-
-def _logits(model: BaseModel, data: DataFacts, training: Training, logit_bytes: float) -> Part:
-    share = min(1.0, 1.3 * data.trained_tokens / max(1, data.tokens))
-    tokens = int(_tokens_at_once(data, training) * share)
-    reason = f"scores of {model.vocabulary:,} words for {tokens:,} labelled tokens"
-    return Part(name="logits", title="Loss", amount=logit_bytes * model.vocabulary * tokens, reason=reason)
-
-
-def _time(
-    model: BaseModel, data: DataFacts, method: Method, training: Training, speed: Speed, total_steps: int
-) -> tuple[Part, ...]:
-    """Start-up, training and validation. 6 operations per weight and token when all is trained, else 4."""
-    passes = 6 if isinstance(method, Full) else 4
-    attention = 2 * passes * model.layers * model.heads * model.head_dim * data.longest / 2
-    matrix = model.linear_parameters + model.vocabulary * model.hidden * data.trained_tokens / max(1, data.tokens)
-    forward = (2 * matrix + attention / passes * 2) / speed.flops
-    token = (passes * matrix + attention) / speed.flops
-    if training.gradient_checkpointing:
-        token *= CHECKPOINTING_COST
-    if isinstance(method, Qlora):
-        token, forward = token * QUANTIZED_COST, forward * QUANTIZED_COST
-    pieces = -(-data.rows * training.epochs // training.micro_batch)
-    learning = data.tokens * training.epochs * token + max(pieces, total_steps) * MICRO_BATCH_SECONDS
-    checks = total_steps // training.validate_every + 1
-    validating = checks * (data.validation_tokens * forward + 0.05)
-    return (
-        Part(name="start", title="Start", amount=START_SECONDS, reason="loading the libraries and the model"),
-        Part(
-            name="training",
-            title="Training",
-            amount=learning,
-            reason=f"{data.tokens * training.epochs:,} tokens; {speed.reason}",
-        ),
-        Part(name="validation", title="Validation", amount=validating, reason=f"{checks} looks at the held-out rows"),
-    )
-
-
-def _disk(trainable: int, method: Method, training: Training) -> tuple[Part, ...]:
-    kept = training.keep_checkpoints + 1
-    size = trainable * 12
-    result = trainable * (2 if isinstance(method, Full) and training.precision != "fp32" else 4)
-    return (
-        Part(
-            name="checkpoints",
-            title="Checkpoints",
-            amount=kept * size,
-            reason=f"{kept} of 12 bytes per trained weight (weight and optimizer)",
-        ),
-        Part(
-            name="result", title="Result", amount=result, reason="the adapter, or the whole model when all is trained"
-        ),
-        Part(name="logs", title="Measurements", amount=10_000_000, reason="metrics, events and the log"),
-    )
+def score(made: Estimate, seconds: float, peak_bytes: float) -> Score:
+    """How good an estimate was, once it is known what happened. Raises ValueError for numbers that are not above 0."""
+    time = Expected(low=made.seconds_min, expected=made.seconds, high=made.seconds_max)
+    return score_of(time, made.memory.peak_bytes, seconds, peak_bytes)

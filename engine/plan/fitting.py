@@ -7,12 +7,14 @@ The batch size is never touched, so what is learned stays the same; nor is anyth
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 
-from engine.plan.defaults import Value
-from engine.plan.estimate import Estimate
+from engine.plan.estimate import Memory
+from engine.plan.solver import largest
+from engine.plan.values import Value
 
-Judge = Callable[[str, dict[str, Value]], Estimate]
-"""The estimate for a method and values."""
+Judge = Callable[[str, dict[str, Value]], Memory]
+"""The memory that a method's kind and values need."""
 
 
 def size(amount: float) -> str:
@@ -22,23 +24,33 @@ def size(amount: float) -> str:
     return f"{amount / 1e6:.0f} MB"
 
 
+def fits(memory: Memory) -> bool:
+    """The expected peak is within the budget."""
+    return memory.peak_bytes.expected <= memory.budget_bytes
+
+
 def fit(
-    method: str, values: dict[str, Value], judge: Judge, *, may_quantize: bool, fixed: frozenset[str]
-) -> tuple[str, dict[str, Value], Estimate]:
-    """The method and values changed as little as needed, and their estimate, which may still not fit."""
-    first = result = judge(method, values)
-    short = f"It would need {size(first.memory_peak)} of {size(first.memory_budget)}."
-    weights = next(part.amount for part in first.memory if part.name == "weights")
-    if not result.fits and may_quantize and method == "lora" and weights > 0.5 * first.memory_budget:
-        method, values = "qlora", _quantized(values, short)
-        result = judge(method, values)
-    if not result.fits and "micro_batch" not in fixed:
-        values, result = _smaller(method, values, judge, short)
-    if not result.fits and "gradient_checkpointing" not in fixed:
-        reason = f"{short} Computing values twice holds fewer of them, for about a third more time."
-        values = {**values, "gradient_checkpointing": _by_memory("gradient_checkpointing", True, reason)}
-        result = judge(method, values)
-    return method, values, result
+    kind: str,
+    values: dict[str, Value],
+    judge: Judge,
+    *,
+    may_quantize: bool,
+    may_checkpoint: bool,
+    fixed: frozenset[str],
+) -> tuple[str, dict[str, Value]]:
+    """The method's kind and values, changed as little as needed; they may still not fit."""
+    first = result = judge(kind, values)
+    short = f"It would need {size(first.peak_bytes.expected)} of {size(first.budget_bytes)}."
+    weights = next(part.amount for part in first.components if part.name == "weights")
+    if not fits(result) and may_quantize and kind == "lora" and weights > 0.5 * first.budget_bytes:
+        kind, values = "qlora", _quantized(values, short)
+        result = judge(kind, values)
+    if not fits(result) and "micro_batch" not in fixed:
+        values = _smaller(kind, values, judge, short)
+        result = judge(kind, values)
+    if not fits(result) and may_checkpoint and "gradient_checkpointing" not in fixed:
+        values = _checkpointed(kind, values, judge, short, "micro_batch" not in fixed)
+    return kind, values
 
 
 def _by_memory(name: str, value: str | int | bool, reason: str) -> Value:
@@ -53,11 +65,23 @@ def _quantized(values: dict[str, Value], short: str) -> dict[str, Value]:
     return {**{each.name: each for each in added}, **values}
 
 
-def _smaller(method: str, values: dict[str, Value], judge: Judge, short: str) -> tuple[dict[str, Value], Estimate]:
-    """Halve the micro-batch until it fits or is one."""
-    result = judge(method, values)
-    while not result.fits and (micro := int(str(values["micro_batch"].value))) > 1:
+def _checkpointed(kind: str, values: dict[str, Value], judge: Judge, short: str, may_shrink: bool) -> dict[str, Value]:
+    """Checkpointing on, and the micro-batch as large as then fits."""
+    reason = f"{short} Computing values twice holds fewer of them, for about a third more time."
+    values = {**values, "gradient_checkpointing": _by_memory("gradient_checkpointing", True, reason)}
+    return _smaller(kind, values, judge, short) if may_shrink else values
+
+
+def _smaller(kind: str, values: dict[str, Value], judge: Judge, short: str) -> dict[str, Value]:
+    """The largest micro-batch that fits, evened out so that the last one of a step is not small; or one."""
+    wanted = int(str(values["micro_batch"].value))
+
+    def with_micro(micro: int) -> dict[str, Value]:
         reason = f"{short} Fewer examples at once need less; what is learned stays the same."
-        values = {**values, "micro_batch": _by_memory("micro_batch", micro // 2, reason)}
-        result = judge(method, values)
-    return values, result
+        return {**values, "micro_batch": _by_memory("micro_batch", micro, reason)}
+
+    most = largest(lambda micro: fits(judge(kind, with_micro(micro))), wanted)
+    if most == wanted:
+        return values
+    batch = int(str(values["batch_size"].value))
+    return with_micro(max(1, ceil(batch / ceil(batch / max(1, most)))))

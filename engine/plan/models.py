@@ -1,4 +1,4 @@
-"""Base models in local folders: the facts planning needs, read from config.json and the headers of the weight files.
+"""Base models: the facts planning needs, from config.json and the weight files' headers, or from config.json alone.
 
 No weight is loaded and no code of the model is run. Knows nothing of where models come from.
 """
@@ -11,20 +11,26 @@ from pathlib import Path
 
 import msgspec
 
-from engine.core.errors import ModelError, StudioError
+from engine.core.errors import StudioError
+from engine.data.nouns import Finding
+from engine.plan.configs import Config, config_findings, read_config, refuse_other_kinds, refuse_unusable
+from engine.plan.layers import Family, Linear, Widths, block_weights, family_of, linears
+from engine.plan.tokens import has_template, tokenizer_findings
 from engine.plan.weights import Weights, read_weights
 from engine.spec.records import Card
 from engine.spec.runspec import ModelRef
 
-ENCODERS = ("bert", "roberta", "albert", "electra", "deberta", "distilbert", "xlm-roberta", "camembert", "modernbert")
-
 
 class BaseModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A base model's facts. `mlp` is the inner width of its feed-forward layers, `context` its longest text."""
+    """A base model's facts. `mlp` is the inner width of its feed-forward layers, `context` its longest text.
+
+    `experts` is 0 for a dense model; `findings` say what had to be assumed.
+    """
 
     path: str
     name: str
     architecture: str
+    model_type: str
     parameters: int
     hidden: int
     layers: int
@@ -32,6 +38,8 @@ class BaseModel(msgspec.Struct, frozen=True, kw_only=True):
     kv_heads: int
     head_dim: int
     mlp: int
+    experts: int
+    experts_used: int
     vocabulary: int
     context: int
     tied: bool
@@ -39,11 +47,34 @@ class BaseModel(msgspec.Struct, frozen=True, kw_only=True):
     weight_bytes: int
     fingerprint: str
     chat_template: bool
+    findings: tuple[Finding, ...]
 
     @property
     def ref(self) -> ModelRef:
         """How a run names it."""
         return ModelRef(path=self.path, name=self.name, fingerprint=self.fingerprint)
+
+    @property
+    def family(self) -> Family:
+        """How its blocks are built."""
+        return family_of(self.model_type)
+
+    @property
+    def widths(self) -> Widths:
+        """The numbers of one block."""
+        return Widths(
+            hidden=self.hidden, query=self.heads * self.head_dim, keys=self.kv_heads * self.head_dim, mlp=self.mlp
+        )
+
+    @property
+    def linears(self) -> tuple[Linear, ...]:
+        """The linear layers of one block (of an expert model: with one expert)."""
+        return linears(self.family, self.widths)
+
+    @property
+    def adaptable(self) -> tuple[Linear, ...]:
+        """Those that adapters can be put on: experts are one block of numbers each, not layers."""
+        return tuple(each for each in self.linears if not (self.experts and each.inner))
 
     @property
     def embedding_parameters(self) -> int:
@@ -54,6 +85,13 @@ class BaseModel(msgspec.Struct, frozen=True, kw_only=True):
     def linear_parameters(self) -> int:
         """Weights of the layers that adapters attach to and 4-bit formats compress."""
         return max(0, self.parameters - self.embedding_parameters)
+
+    @property
+    def active_parameters(self) -> int:
+        """Linear weights that work on each token: all of them, or those of the experts that are used."""
+        if not self.experts:
+            return self.linear_parameters
+        return self.layers * block_weights(self.linears, self.experts_used)
 
 
 class UnusableModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,42 +107,6 @@ class FoundModels(msgspec.Struct, frozen=True, kw_only=True):
 
     models: tuple[BaseModel, ...]
     unusable: tuple[UnusableModel, ...]
-
-
-class _Config(msgspec.Struct):
-    """`config.json` in its old and new spellings; everything else in it is passed over."""
-
-    architectures: list[str] | None = None
-    model_type: str = ""
-    auto_map: dict[str, object] | None = None
-    quantization_config: dict[str, object] | None = None
-    is_encoder_decoder: bool = False
-    hidden_size: int | None = None
-    n_embd: int | None = None
-    d_model: int | None = None
-    num_hidden_layers: int | None = None
-    n_layer: int | None = None
-    num_attention_heads: int | None = None
-    n_head: int | None = None
-    num_key_value_heads: int | None = None
-    head_dim: int | None = None
-    intermediate_size: int | None = None
-    n_inner: int | None = None
-    ffn_dim: int | None = None
-    vocab_size: int = 0
-    max_position_embeddings: int | None = None
-    n_positions: int | None = None
-    tie_word_embeddings: bool | None = None
-    dtype: str | None = None
-    torch_dtype: str | None = None
-
-    @property
-    def hidden(self) -> int:
-        return self.hidden_size or self.n_embd or self.d_model or 0
-
-    @property
-    def heads(self) -> int:
-        return self.num_attention_heads or self.n_head or 0
 
 
 def starter_path() -> Path:
@@ -130,102 +132,104 @@ def find_models(home_models: Path, starter: Path) -> FoundModels:
 
 def read_base_model(path: Path) -> BaseModel:
     """The facts of the model in this folder. Raises ModelError when it cannot be fine-tuned, saying why."""
-    data = _config_bytes(path)
-    config = _decode(data, path)
-    _check(config, path)
-    weights = read_weights(path)
-    heads = config.heads
-    hidden = config.hidden
-    tied = config.tie_word_embeddings if config.tie_word_embeddings is not None else not weights.has_head
+    data, config = read_config(path / "config.json")
+    refuse_unusable(config, path.name)
+    refuse_other_kinds(config, path.name)
+    return _model(path, data, config, read_weights(path))
+
+
+def read_model_facts(path: Path) -> BaseModel:
+    """The facts of a model folder, or of a config.json alone: enough to plan with, though not to train.
+
+    Weights are then counted from the numbers in config.json (within about 1 %). Raises ModelError.
+    """
+    file = path / "config.json" if path.is_dir() else path
+    data, config = read_config(file)
+    if path.is_dir() and any(path.glob("*.safetensors")):
+        return read_base_model(path)
+    name = file.parent.name if file.name == "config.json" else file.stem
+    refuse_other_kinds(config, name)
+    return _model(file.parent, data, config, None, name)
+
+
+def _model(path: Path, data: bytes, config: Config, weights: Weights | None, name: str = "") -> BaseModel:
+    tied = config.tied(weights.has_head if weights else None)
+    parameters = weights.parameters if weights else _counted(config, tied)
     return BaseModel(
         path=str(path.absolute()),
-        name=path.name,
-        architecture=(config.architectures or [""])[0],
-        parameters=weights.parameters,
-        hidden=hidden,
-        layers=config.num_hidden_layers or config.n_layer or 0,
-        heads=heads,
-        kv_heads=config.num_key_value_heads or heads,
-        head_dim=config.head_dim or hidden // max(1, heads),
-        mlp=config.intermediate_size or config.n_inner or config.ffn_dim or 4 * hidden,
+        name=name or path.name,
+        architecture=config.architecture,
+        model_type=config.model_type,
+        parameters=parameters,
+        hidden=config.hidden,
+        layers=config.layers,
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        head_dim=config.head_width,
+        mlp=config.mlp,
+        experts=config.experts,
+        experts_used=config.num_experts_per_tok or min(2, config.experts),
         vocabulary=config.vocab_size,
-        context=config.max_position_embeddings or config.n_positions or 2048,
+        context=config.context,
         tied=tied,
-        dtype=config.dtype or config.torch_dtype or weights.dtype,
-        weight_bytes=weights.bytes,
+        dtype=config.precision or (weights.dtype if weights else "bfloat16"),
+        weight_bytes=weights.bytes if weights else 2 * parameters,
         fingerprint=_fingerprint(data, weights),
-        chat_template=_has_template(path),
+        chat_template=has_template(path),
+        findings=_findings(path, config, weights, tied),
     )
 
 
-def _config_bytes(path: Path) -> bytes:
-    try:
-        return (path / "config.json").read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"{path.name} is not a model folder.",
-            f"There is no config.json in {path}.",
-            "Choose the folder that holds config.json and the .safetensors files.",
-            "Or use the starter model.",
-        ) from error
+def _counted(config: Config, tied: bool) -> int:
+    """All weights from the numbers alone: token tables, linear layers, norms."""
+    widths = Widths(
+        hidden=config.hidden,
+        query=config.heads * config.head_width,
+        keys=config.kv_heads * config.head_width,
+        mlp=config.mlp,
+    )
+    block = block_weights(linears(config.family, widths), config.experts) + 2 * config.hidden
+    tables = config.vocab_size * config.hidden * (1 if tied else 2)
+    return tables + config.layers * block + config.hidden
 
 
-def _decode(data: bytes, path: Path) -> _Config:
-    try:
-        return msgspec.json.decode(data, type=_Config)
-    except msgspec.MsgspecError as error:
-        raise ModelError(
-            f"The config.json of {path.name} cannot be read.",
-            f"It is damaged, or holds something unexpected: {error}.",
-            "Download the model again.",
-            "Choose another model.",
-        ) from error
-
-
-def _check(config: _Config, path: Path) -> None:
-    if config.auto_map is not None:
-        raise ModelError(
-            f"{path.name} wants to run its own program code.",
-            "Its config.json has an auto_map: the model comes with Python files that would run on your machine.",
-            "Choose a model of an architecture that is built in; nothing of this one was run.",
+def _findings(path: Path, config: Config, weights: Weights | None, tied: bool) -> tuple[Finding, ...]:
+    found = [*config_findings(config), *(tokenizer_findings(path) if weights else _bare(config))]
+    if weights is not None and not tied and not weights.has_head and config.family.name == "llama":
+        found.append(
+            Finding(
+                level="problem",
+                what="The model has no output layer.",
+                why="Its config.json says that it is not the token table, and the weight files hold none.",
+                fix="Download the model again, with all its files.",
+            )
         )
-    architecture = (config.architectures or [""])[0]
-    causal = architecture.endswith(("ForCausalLM", "LMHeadModel")) and config.model_type not in ENCODERS
-    if config.is_encoder_decoder or not causal:
-        raise ModelError(
-            f"{path.name} is not a model that continues text.",
-            f"Its architecture is {architecture or 'not named'}; what can be tuned here ends in ForCausalLM.",
-            "Choose a model for text generation (Llama, Qwen, Mistral, Gemma, SmolLM and the like).",
-        )
-    if config.quantization_config is not None:
-        raise ModelError(
-            f"{path.name} is already compressed.",
-            "Its weights were quantized when it was published, and adapters trained on them fit nothing else.",
-            "Choose the original model: QLoRA compresses it while training.",
-        )
-    if not (config.hidden and config.heads and config.vocab_size and (config.num_hidden_layers or config.n_layer)):
-        raise ModelError(
-            f"The config.json of {path.name} is incomplete.",
-            "It does not say how wide or deep the model is.",
-            "Download the model again.",
-            "Choose another model.",
-        )
+    return tuple(found)
 
 
-def _fingerprint(config: bytes, weights: Weights) -> str:
-    sizes = "".join(f"{name}:{size}\n" for name, size in weights.files)
+def _bare(config: Config) -> list[Finding]:
+    """What is said of a config.json without weights."""
+    found = [
+        Finding(
+            level="info",
+            what="The model's weights are not here.",
+            why="Their number is worked out from config.json, within about 1 %.",
+            fix="To train, download the model's folder.",
+        )
+    ]
+    if config.auto_map is not None or config.quantization_config is not None:
+        what = "wants to run its own program code" if config.auto_map is not None else "is already compressed"
+        found.append(
+            Finding(
+                level="warning",
+                what=f"This model {what}, and would not be trained here.",
+                why="Planning reads numbers only; training would have to run or undo what came with the model.",
+                fix="Choose a model of a built-in architecture, in its original precision.",
+            )
+        )
+    return found
+
+
+def _fingerprint(config: bytes, weights: Weights | None) -> str:
+    sizes = "".join(f"{name}:{size}\n" for name, size in (weights.files if weights else ()))
     return hashlib.sha256(config + sizes.encode()).hexdigest()
-
-
-class _TokenizerConfig(msgspec.Struct):
-    chat_template: str | list[object] | None = None
-
-
-def _has_template(path: Path) -> bool:
-    if (path / "chat_template.jinja").is_file():
-        return True
-    try:
-        found = msgspec.json.decode((path / "tokenizer_config.json").read_bytes(), type=_TokenizerConfig)
-    except (OSError, msgspec.MsgspecError):
-        return False
-    return found.chat_template is not None

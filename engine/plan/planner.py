@@ -1,4 +1,4 @@
-"""From a draft to a complete plan, in milliseconds, again at every change; and from a plan to a RunSpec.
+"""From a draft to a complete plan, in a few milliseconds, again at every change; and from a plan to a RunSpec.
 
 Pure: hardware, model and data come in as facts. What the user set always wins; everything else is chosen here.
 """
@@ -13,29 +13,57 @@ import msgspec
 from engine.core.errors import PlanError
 from engine.data.nouns import Finding
 from engine.plan import checks
+from engine.plan.alternatives import Alternative, alternatives
+from engine.plan.calibration import Calibration
 from engine.plan.checks import Check
-from engine.plan.defaults import MethodName, Situation, Value, method_values, step_values, training_values
-from engine.plan.edits import METHODS, Settled, checked
-from engine.plan.estimate import Estimate, estimate
+from engine.plan.combinations import learns_positions, refuse_impossible
+from engine.plan.costs import USUAL_TARIFF, Tariff
+from engine.plan.defaults import Situation, alpha_ratio, method_values, step_values, training_values
+from engine.plan.edits import checked
+from engine.plan.estimate import Estimate, Job, Memory, estimate, memory_of
 from engine.plan.facts import DataFacts
 from engine.plan.fitting import fit
 from engine.plan.hardware import Hardware
+from engine.plan.memory import LossPath, practice_of
+from engine.plan.methods import MethodFacts, method_facts
 from engine.plan.models import BaseModel
+from engine.plan.objectives import OBJECTIVES, choose_objective, objective_values
+from engine.plan.objectives import TABLE as OBJECTIVE_TABLE
 from engine.plan.profiles import profile
-from engine.spec.methods import Method
+from engine.plan.solver import limits_of
+from engine.plan.values import Settled, Value
+from engine.spec.methods import METHODS, Method
+from engine.spec.objectives import Objective
 from engine.spec.records import Fact
 from engine.spec.runspec import FORMAT, DataRef, ModelRef, RunSpec, SpecInvalid, Training, TrainJob, validated
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person has chosen so far. `method` None leaves the choice to the plan; `edits` are settings by name."""
+    """What a person has chosen so far. `method` and `objective` None leave the choice to the plan; `edits` are settings
+    by name. `method` may be any name in the table of methods, or a PEFT tuner's."""
 
     name: str
     profile: str
     model: BaseModel
     data: DataFacts
-    method: MethodName | None = None
+    method: str | None = None
+    objective: str | None = None
     edits: Mapping[str, Fact] = {}
+
+
+class Means(msgspec.Struct, frozen=True, kw_only=True):
+    """What an estimate rests on besides the draft: the tariff, a probe's measurements, how the loss is made.
+
+    Only `labelled` is what runs do here; the others show what a trainer needs that computes all scores.
+    """
+
+    tariff: Tariff = USUAL_TARIFF
+    calibration: Calibration | None = None
+    loss: LossPath = "labelled"
+
+
+USUAL_MEANS = Means()
+BASE_FORMAT = ("quantization", "double_quantization")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +75,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     profile: str
     method: Method
+    objective: Objective
     training: Training
     total_steps: int
     values: tuple[Value, ...]
     estimate: Estimate
+    alternatives: tuple[Alternative, ...]
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
     needs_preparing: bool
@@ -61,82 +91,168 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return not any(each.state == "problem" for each in self.checks) and not self.needs_preparing
 
 
-def plan(draft: Draft, hardware: Hardware) -> Plan:
-    """The complete plan. Raises PlanError for an unknown profile, method or setting, or a value outside its limits."""
-    method = _method(draft)
-    edits = checked(method, draft.edits)
-    given = Situation(
-        profile=profile(draft.profile), model=draft.model, data=draft.data, hardware=hardware, method=method
-    )
-    values = _values(given, edits)
+class _Built(msgspec.Struct, frozen=True):
+    """The structs that values make."""
 
-    def judge(name: str, chosen: dict[str, Value]) -> Estimate:
-        built, training = _build(name, chosen)
-        steps = steps_of(draft.data.rows, training)
-        return estimate(draft.model, draft.data, built, training, hardware, steps)
+    method: Method
+    objective: Objective
+    training: Training
 
-    free = draft.method is None
-    name, values, result = fit(method, values, judge, may_quantize=free, fixed=frozenset(edits))
-    built, training = _build(name, values)
-    steps = steps_of(draft.data.rows, training)
-    findings = checks.findings_of(draft.model, draft.data, built, training, result, steps)
-    if name != method:
-        findings = checks.sorted_by_level((*findings, checks.switched(values)))
+
+def plan(draft: Draft, hardware: Hardware, means: Means = USUAL_MEANS) -> Plan:
+    """The complete plan. Raises PlanError for an unknown profile, method, objective or setting, a value outside its
+    limits, or a combination that is impossible."""
+    chosen = _method(draft)
+    given = _situation(draft, hardware, chosen)
+    edits = checked(chosen.name, draft.edits, given.objective)
+    kind, values = _fitted(given, draft, edits, means)
+    built = _build(kind, given.objective, values)
+    refuse_impossible(built.method, built.training, hardware)
+    job = _job(given, built, means)
+    made = _with_limits(estimate(job), job)
     return Plan(
         name=draft.name,
         profile=draft.profile,
-        method=built,
-        training=training,
-        total_steps=steps,
-        values=(_method_value(name, draft, method), *values.values()),
-        estimate=result,
-        findings=findings,
-        checks=checks.checks_of(draft.model, draft.data, hardware, training, result),
-        needs_preparing=training.max_length != draft.data.prepared_length,
+        method=built.method,
+        objective=built.objective,
+        training=built.training,
+        total_steps=job.total_steps,
+        values=(_method_value(kind, chosen, draft), _objective_value(given.objective, draft), *values.values()),
+        estimate=made,
+        alternatives=_alternatives(given, draft, kind, values, made, means),
+        findings=_findings(given, kind, values, built, made, job.total_steps),
+        checks=checks.checks_of(draft.model, draft.data, hardware, built.training, made),
+        needs_preparing=built.training.max_length != draft.data.prepared_length,
     )
 
 
 def steps_of(rows: int, training: Training) -> int:
-    """Optimizer steps of the whole run: epochs times the batches of one."""
+    """Optimizer steps of the whole run: epochs times the batches of one. Of preference pairs `rows` counts pairs."""
     return training.epochs * math.ceil(rows / training.batch_size)
 
 
-def _method(draft: Draft) -> MethodName:
-    wanted = draft.method or profile(draft.profile).dials.method
-    if wanted not in METHODS:
-        raise PlanError(f"There is no method “{wanted}”.", f"There are: {', '.join(METHODS)}.", "Choose one of them.")
-    return wanted
+def _method(draft: Draft) -> MethodFacts:
+    return method_facts(draft.method or profile(draft.profile).dials.method)
+
+
+def _situation(draft: Draft, hardware: Hardware, method: MethodFacts) -> Situation:
+    return Situation(
+        profile=profile(draft.profile),
+        model=draft.model,
+        data=draft.data,
+        hardware=hardware,
+        method=method,
+        objective=choose_objective(draft.objective, draft.data.layout),
+    )
+
+
+def _fitted(given: Situation, draft: Draft, edits: dict[str, Settled], means: Means) -> tuple[str, dict[str, Value]]:
+    """The kind of method and all values, made to fit the memory."""
+    values = _values(given, edits)
+    positions = learns_positions(_build(given.kind, given.objective, values).method)
+
+    def judge(kind: str, tried: dict[str, Value]) -> Memory:
+        return memory_of(_job(given, _build(kind, given.objective, tried), means))
+
+    free = draft.method is None
+    return fit(given.kind, values, judge, may_quantize=free, may_checkpoint=not positions, fixed=frozenset(edits))
+
+
+def _job(given: Situation, built: _Built, means: Means) -> Job:
+    return Job(
+        model=given.model,
+        data=given.data,
+        method=built.method,
+        objective=built.objective,
+        training=built.training,
+        hardware=given.hardware,
+        total_steps=steps_of(given.data.examples, built.training),
+        practice=practice_of(means.loss),
+        calibration=means.calibration,
+        tariff=means.tariff,
+    )
+
+
+def _with_limits(made: Estimate, job: Job) -> Estimate:
+    found = limits_of(
+        job.model,
+        job.data,
+        job.method,
+        job.training,
+        job.device,
+        made.memory_budget,
+        job.memory_ratio,
+        job.practice,
+    )
+    return msgspec.structs.replace(made, limits=found)
+
+
+def _findings(
+    given: Situation, kind: str, values: dict[str, Value], built: _Built, made: Estimate, steps: int
+) -> tuple[Finding, ...]:
+    found = checks.findings_of(given.model, given.data, built.method, built.training, made, steps)
+    if kind != given.kind:
+        found = checks.sorted_by_level((*found, checks.switched(values)))
+    return found
+
+
+def _alternatives(
+    given: Situation, draft: Draft, kind: str, values: dict[str, Value], made: Estimate, means: Means
+) -> tuple[Alternative, ...]:
+    def judge(method: str, changed: Mapping[str, Fact]) -> Estimate | None:
+        """The estimate with these changes; another method brings what the first lacks, and its own form of the base."""
+        other = msgspec.structs.replace(given, method=method_facts(method)) if method else given
+        own = {each.name: each for each in method_values(other)} if method else {}
+        base = {name: own[name] for name in BASE_FORMAT if name in own}
+        tried = {**own, **values, **base, **{name: _plain(name, value) for name, value in changed.items()}}
+        try:
+            built = _build(other.kind if method else kind, given.objective, tried)
+            refuse_impossible(built.method, built.training, given.hardware)
+        except PlanError:
+            return None
+        shorter = msgspec.structs.replace(given, data=given.data.cut_to(built.training.max_length))
+        return estimate(_job(shorter, built, means))
+
+    return alternatives(kind, values, made, judge, frozenset(draft.edits), draft.method is None)
+
+
+def _plain(name: str, value: Fact) -> Value:
+    return Value(name=name, value=value, reason="An alternative.", source="usual")
 
 
 def _values(given: Situation, edits: dict[str, Settled]) -> dict[str, Value]:
     """All values by name: the defaults, what the user set, and what follows from the number of steps they give."""
-    chosen = {each.name: each for each in (*method_values(given), *training_values(given))}
+    defaults = (*method_values(given), *objective_values(given.objective, given.data), *training_values(given))
+    chosen = {each.name: each for each in defaults}
     mine = {name: Value(name=name, value=value, reason="You chose it.", source="you") for name, value in edits.items()}
     chosen |= {name: value for name, value in mine.items() if name in chosen}
     if "rank" in mine and "alpha" in chosen and "alpha" not in mine:
-        ratio = given.profile.dials.alpha_ratio
-        alpha = max(1, min(2048, round(int(str(mine["rank"].value)) * ratio)))
+        alpha = max(1, min(2048, round(int(str(mine["rank"].value)) * alpha_ratio(given))))
         chosen["alpha"] = msgspec.structs.replace(chosen["alpha"], value=alpha)
     batch, micro = int(str(chosen["batch_size"].value)), int(str(chosen["micro_batch"].value))
     if micro > batch:
         reason = f"No more than the batch of {batch} can be computed at once."
         chosen["micro_batch"] = Value(name="micro_batch", value=batch, reason=reason, source="hardware")
     epochs = int(str(chosen["epochs"].value))
-    steps = epochs * math.ceil(given.data.rows / batch)
+    steps = epochs * math.ceil(given.data.examples / batch)
     following = {
         each.name: each for each in step_values(steps, given.profile.dials.warmup_share, given.data.validation_tokens)
     }
     return chosen | following | {name: value for name, value in mine.items() if name in following}
 
 
-def _build(method: str, values: dict[str, Value]) -> tuple[Method, Training]:
-    """The two structs, checked against their limits."""
+def _build(kind: str, objective: str, values: Mapping[str, Value]) -> _Built:
+    """The three structs, checked against their limits."""
     plain = {name: each.value for name, each in values.items()}
-    kind = next(struct for name, struct in METHODS.items() if name == method)
-    own = {name: plain[name] for name in kind.__struct_fields__}
+    own = {name: plain[name] for name in METHODS[kind].__struct_fields__}
+    aims = {name: plain[name] for name in OBJECTIVES[objective].__struct_fields__}
     numbers = {name: plain[name] for name in Training.__struct_fields__}
     try:
-        return msgspec.convert({"method": method, **own}, Method), msgspec.convert(numbers, Training)
+        return _Built(
+            msgspec.convert({"method": kind, **own}, Method),
+            msgspec.convert({"objective": objective, **aims}, Objective),
+            msgspec.convert(numbers, Training),
+        )
     except msgspec.ValidationError as error:
         raise PlanError(
             "These values do not make a plan.",
@@ -145,14 +261,20 @@ def _build(method: str, values: dict[str, Value]) -> tuple[Method, Training]:
         ) from error
 
 
-def _method_value(name: str, draft: Draft, wanted: MethodName) -> Value:
+def _method_value(kind: str, chosen: MethodFacts, draft: Draft) -> Value:
     if draft.method is not None:
-        return Value(name="method", value=name, reason="You chose it.", source="you")
-    if name != wanted:
+        return Value(name="method", value=chosen.name, reason=f"You chose it. {chosen.what}", source="you")
+    if kind != chosen.kind:
         reason = "The model in 16 or 32 bits does not fit the memory; in 4 bits it takes a quarter."
-        return Value(name="method", value=name, reason=reason, source="hardware")
-    reason = "Trains small adapters beside the model: little memory, and nearly as good as training all of it."
-    return Value(name="method", value=name, reason=reason, source="profile")
+        return Value(name="method", value=kind, reason=reason, source="hardware")
+    return Value(name="method", value=chosen.name, reason=f"{chosen.what} {chosen.cost}", source="profile")
+
+
+def _objective_value(name: str, draft: Draft) -> Value:
+    if draft.objective is not None:
+        return Value(name="objective", value=name, reason="You chose it.", source="you")
+    words = OBJECTIVE_TABLE[name]
+    return Value(name="objective", value=name, reason=f"{words.when} {words.what}", source="data")
 
 
 def to_spec(
@@ -176,11 +298,14 @@ def to_spec(
         model=model,
         data=data,
         method=plan.method,
+        objective=plan.objective,
         training=plan.training,
         total_steps=plan.total_steps,
         profile=plan.profile,
     )
-    spec = RunSpec(format=FORMAT, id=id, name=plan.name, created=created, threads=threads, priority=priority, job=job)
+    spec = RunSpec(
+        format=FORMAT, id=id, name=plan.name, created=created, threads=threads, processes=1, priority=priority, job=job
+    )
     try:
         return validated(spec)
     except SpecInvalid as error:
@@ -189,14 +314,9 @@ def to_spec(
         ) from error
 
 
-def method_of(words: str) -> MethodName | None:
+def method_of(words: str) -> str | None:
     """A method by name; None leaves the choice to the plan. Raises PlanError with the choices."""
-    if not words:
-        return None
-    for name in METHODS:
-        if words.lower() == name:
-            return name
-    raise PlanError(f"There is no method “{words}”.", f"There are: {', '.join(METHODS)}.", "Choose one of them.")
+    return method_facts(words).name if words else None
 
 
 def refuse_unready(planned: Plan) -> None:

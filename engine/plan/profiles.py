@@ -25,7 +25,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Dials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where training starts from. `learning_rate_scale` and `epochs_scale` multiply what model and data ask for."""
 
-    method: Literal["lora", "qlora", "full"]
+    method: str
     rank: Annotated[int, Meta(ge=1, le=512)]
     alpha_ratio: Annotated[float, Meta(gt=0, le=8)]
     dropout: Annotated[float, Meta(ge=0, lt=1)]

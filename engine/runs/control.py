@@ -15,6 +15,7 @@ def tell(
     stop: bool = False,
     checkpoint: bool = False,
     resume: bool = False,
+    accept: bool = False,
     learning_rate: float | None = None,
 ) -> Control:
     """Write the next wish for the run's current attempt. Raises StudioError when the folder cannot be written."""
@@ -28,6 +29,7 @@ def tell(
         stop=stop,
         checkpoint=checkpoint,
         resume=resume,
+        accept=accept,
         learning_rate=learning_rate if learning_rate is not None else _kept_rate(before),
     )
     try:

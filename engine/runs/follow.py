@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from engine.core.topics import Feed, Topic
-from engine.runs.summary import judged, static_view
+from engine.runs.summary import judged, static_view, with_notes
 from engine.runs.views import Eta, RunView, Series
 from engine.spec import ring
 from engine.spec.files import LineReader
@@ -121,10 +121,11 @@ class LiveRun:
         loss = self.series["loss"]
         validation = self.series["validation_loss"]
         step = max(state.step, loss.steps[-1] if len(loss) else 0)
-        before = self.view.value
+        before = with_notes(self.view.value, self.folder, state)
         progress = self.series["progress"]
         if len(progress):
             step = max(step, progress.steps[-1])
+        best = min((v for v in validation.values if not math.isnan(v)), default=before.best_validation)
         updated = max(state.time, loss.times[-1] if len(loss) else 0.0) or before.created
         self.view.set(
             msgspec.structs.replace(
@@ -137,7 +138,7 @@ class LiveRun:
                 updated=updated,
                 loss=loss.last,
                 validation_loss=validation.last,
-                best_validation=min((v for v in validation.values if not math.isnan(v)), default=None),
+                best_validation=best,
                 tokens_per_second=self.series["tokens_per_second"].last,
                 memory=self.series["worker_memory"].last,
                 eta=self._eta(judgement, step),

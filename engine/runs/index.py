@@ -27,7 +27,7 @@ MIGRATIONS = (
         "(id VARCHAR PRIMARY KEY, stamp BIGINT, state VARCHAR, kind VARCHAR, created DOUBLE, view BLOB)",
     ),
 )
-STAMPED = ("spec.json", "launch.json", "state.json", "control.json")
+STAMPED = ("spec.json", "launch.json", "state.json", "control.json", "queue.json", "reading.json")
 
 
 def stamp(folder: Path) -> int:

@@ -69,7 +69,7 @@ def launch(folder: RunFolder) -> tuple[subprocess.Popen[bytes], LaunchRecord]:
     )
     try:
         write_struct(folder.launch_file, record)
-        process = _start(python, folder, spec.threads)
+        process = _start(python, folder, spec.threads, spec.processes)
         record = _with_process(record, process.pid)
         write_struct(folder.launch_file, record)
     except OSError as error:
@@ -88,8 +88,18 @@ def _with_process(record: LaunchRecord, pid: int) -> LaunchRecord:
     )
 
 
-def _start(python: str, folder: RunFolder, threads: int) -> subprocess.Popen[bytes]:
-    words = [python, "-P", "-m", "engine.worker", str(folder.path)]
+def command_line(python: str, folder: RunFolder, processes: int) -> list[str]:
+    """The words that start a worker. Several processes are torchrun's: on more than one machine, the same words with
+    `--nnodes N --rdzv-backend c10d --rdzv-endpoint HOST:PORT` before `-m`, on each of them, over one shared folder.
+    """
+    alone = [python, "-P", "-m"]
+    if processes > 1:
+        alone += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+    return [*alone, "engine.worker", str(folder.path)]
+
+
+def _start(python: str, folder: RunFolder, threads: int, processes: int) -> subprocess.Popen[bytes]:
+    words = command_line(python, folder, processes)
     with folder.log_file.open("ab") as log:
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
@@ -113,8 +123,13 @@ def _environment(threads: int) -> dict[str, str]:
         # Two runs at once on two cores: 4,300 ms a step with the default, 285 ms so; alone it costs nothing.
         "GOMP_SPINCOUNT": "1000",
         "KMP_BLOCKTIME": "1",
+        # Large tensors go back to the system when they are freed, instead of leaving holes in glibc's heap: a 1.2 GB
+        # model needed 2.6 GB instead of 4.6 with QLoRA, 3.5 instead of 4.3 with LoRA. Large pages make up for the cost.
+        "MALLOC_MMAP_THRESHOLD_": "4194304",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # what -P says, for the processes that torchrun starts
         "PYTHONUTF8": "1",
         "PYTHONPATH": here,
     }

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from engine.runs.queue import Room
+
 
 class Meters(msgspec.Struct, frozen=True, kw_only=True):
     """One reading. Memory and disk in bytes; `cpu` and `gpu_utilization` are shares from 0 to 1."""
@@ -33,6 +35,15 @@ def read(folder: Path) -> Meters:
         gpu_memory_total=gpu[1] if gpu else None,
         gpu_utilization=gpu[2] if gpu else None,
     )
+
+
+def room() -> Room:
+    """The memory that runs share: the first GPU's, or the machine's where there is none."""
+    gpu = _gpu()
+    if gpu:
+        return Room(total=gpu[1], free=gpu[1] - gpu[0])
+    memory = psutil.virtual_memory()
+    return Room(total=memory.total, free=memory.available)
 
 
 def _gpu() -> tuple[int, int, float] | None:

@@ -11,13 +11,16 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from engine.core.errors import RunError, StudioError, unexpected
+from engine.core.errors import RunError, StudioError, from_os, unexpected
 from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.runs import index
 from engine.runs.control import tell, wants_attempt
 from engine.runs.follow import LiveRun
 from engine.runs.launch import create, interpreter, launch
+from engine.runs.meters import room
+from engine.runs.queue import Room, Turn, turns
+from engine.runs.standing import Expectation, Standing, keep_expectation, keep_standing, standing
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
 from engine.spec.records import Action, Card, RunState
@@ -34,10 +37,11 @@ Ended = Callable[[RunView], Awaitable[None]]
 class Runs:
     """The runs of one Home. `serve` is the heart: it follows, judges, and launches what waits."""
 
-    def __init__(self, folder: Path, store: Store, limit: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, store: Store, limit: Callable[[], int], memory: Callable[[], Room] = room) -> None:
         self._folder = folder
         self._store = store
         self._limit = limit
+        self._memory = memory
         self._views: dict[str, RunView] = {}
         self._live: dict[str, LiveRun] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -74,13 +78,41 @@ class Runs:
         """Something is at work or waits its turn."""
         return any(view.state.active or self._waits(view) for view in self._views.values() if view.kind != "host")
 
-    def add(self, spec: RunSpec) -> str:
-        """Put a run in the queue and return its id. Raises StudioError; without the libraries nothing is queued."""
+    def add(self, spec: RunSpec, *, expected: Expectation | None = None, sweep: str = "") -> str:
+        """Put a run in the queue and return its id. Raises StudioError; without the libraries nothing is queued.
+
+        `expected` is what its plan says that it needs, `sweep` the one that it belongs to.
+        """
         interpreter()
         folder = create(self._folder, spec)
+        try:
+            if expected:
+                keep_expectation(folder, expected)
+            if sweep:
+                keep_standing(folder, Standing(sweep=sweep))
+        except OSError as error:
+            raise from_os(error, "queueing the run") from error
         self._look(folder.id)
         self._stir()
         return folder.id
+
+    def move(self, run_id: str, priority: int | None = None) -> int:
+        """Give a waiting run another priority, or, without one, the first place; returns the priority it then has.
+
+        Raises RunError when it does not wait.
+        """
+        self._demand(run_id, "moved in the queue", RunState.CREATED)
+        if priority is None:
+            others = (view.priority for view in self._waiting() if view.id != run_id)
+            priority = max(others, default=-1) + 1
+        folder = self.folder(run_id)
+        try:
+            keep_standing(folder, msgspec.structs.replace(standing(folder), priority=priority))
+        except OSError as error:
+            raise from_os(error, "moving the run in the queue") from error
+        self._look(run_id)
+        self._stir()
+        return priority
 
     def pause(self, run_id: str) -> None:
         """Ask a run to save its state and leave memory. Raises RunError when it is not at work."""
@@ -104,8 +136,8 @@ class Runs:
         self._demand(run_id, "changed", RunState.INITIALIZING, RunState.RUNNING)
         self._tell(run_id, learning_rate=rate)
 
-    def resume(self, run_id: str) -> None:
-        """Queue the run's next attempt; it goes on from the last checkpoint."""
+    def resume(self, run_id: str, *, accept: bool = False) -> None:
+        """Queue the run's next attempt; it goes on from the last checkpoint, or, accepting, as the run proposed."""
         interpreter()
         view = self._look(run_id)
         self._unlaunched.pop(run_id, None)
@@ -120,7 +152,7 @@ class Runs:
             self._look(run_id)
             self._stir()
         else:
-            self._tell(run_id, resume=True)
+            self._tell(run_id, resume=True, accept=accept)
 
     def _demand(self, run_id: str, done: str, *states: RunState) -> None:
         state = self._look(run_id).state
@@ -138,10 +170,18 @@ class Runs:
         stop: bool = False,
         checkpoint: bool = False,
         resume: bool = False,
+        accept: bool = False,
         learning_rate: float | None = None,
     ) -> None:
-        folder = self.folder(run_id)
-        tell(folder, pause=pause, stop=stop, checkpoint=checkpoint, resume=resume, learning_rate=learning_rate)
+        tell(
+            self.folder(run_id),
+            pause=pause,
+            stop=stop,
+            checkpoint=checkpoint,
+            resume=resume,
+            accept=accept,
+            learning_rate=learning_rate,
+        )
         self._look(run_id)
         self._stir()
 
@@ -175,8 +215,9 @@ class Runs:
         for process in self._children.values():
             process.poll()  # reaps it, so that it is seen to be gone
         for view in list(self._views.values()):
-            if view.state.active or view.state is RunState.CREATED:
-                self._look(view.id)
+            if view.state.active:  # what waits changes by our own hand alone
+                self._read(view.id)
+        self._publish()
         for view in list(self._views.values()):
             if self._announced.get(view.id) is not view.state:
                 self._announced[view.id] = view.state
@@ -194,13 +235,18 @@ class Runs:
                 await hear(view)
             except Exception:
                 log.exception("after the end of run %s", view.id)
+        await index.save(self._store, self._folder / view.id, self._look(view.id))  # with what was noted at its end
 
     async def _fill_slots(self) -> None:
-        for view in self._waiting():
-            working = [each for each in self._views.values() if each.state.active and each.kind != "host"]
-            if view.kind == "host" or len(working) < self._limit():
-                await self._launch(view.id)
+        for turn in self._turns():
+            if not turn.why and wants_attempt(RunFolder(self._folder / turn.run.id)):
+                await self._launch(turn.run.id)
         self._publish()
+
+    def _turns(self) -> tuple[Turn, ...]:
+        waiting = self._waiting()
+        working = [view for view in self._views.values() if view.state.active]
+        return turns(waiting, working, self._limit(), self._memory()) if waiting else ()
 
     async def _launch(self, run_id: str) -> None:
         try:
@@ -215,28 +261,27 @@ class Runs:
         return view.state is RunState.CREATED and view.id not in self._unlaunched
 
     def _waiting(self) -> list[RunView]:
-        """Runs to launch, in order: evaluations and hosts first (somebody waits for them), then as they were made."""
-        waiting = [
-            view
-            for view in self._views.values()
-            if self._waits(view) and wants_attempt(RunFolder(self._folder / view.id))
-        ]
-        return sorted(waiting, key=lambda view: (view.kind == "train", view.created))
+        """Runs to launch."""
+        return [view for view in self._views.values() if self._waits(view)]
 
     def _look(self, run_id: str) -> RunView:
         """Read a run's folder and publish what changed."""
+        self._read(run_id)
+        self._publish()
+        return self._views[run_id]
+
+    def _read(self, run_id: str) -> None:
         view = index.view_of(self.folder(run_id) if run_id in self._views else RunFolder(self._folder / run_id))
         if card := self._unlaunched.get(run_id):
             view = msgspec.structs.replace(view, state=RunState.FAILED, error=card)
         self._views[run_id] = view
-        self._publish()
-        return view
 
     def _publish(self) -> None:
-        places = {view.id: place for place, view in enumerate(self._waiting(), start=1)}
+        places = {turn.run.id: (place, turn.why) for place, turn in enumerate(self._turns(), start=1)}
         for view in self._views.values():
-            if view.queue_position != places.get(view.id):
-                self._views[view.id] = msgspec.structs.replace(view, queue_position=places.get(view.id))
+            place, why = places.get(view.id, (None, ""))
+            if (view.queue_position, view.waits_for) != (place, why):
+                self._views[view.id] = msgspec.structs.replace(view, queue_position=place, waits_for=why)
         self.list.set(tuple(sorted(self._views.values(), key=lambda view: -view.created)))
 
 

@@ -10,6 +10,8 @@ import msgspec
 from engine.runs.control import wants_attempt
 from engine.runs.launch import starting_problem
 from engine.runs.process import alive
+from engine.runs.reading import kept_reading
+from engine.runs.standing import expectation, standing
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
 from engine.spec.methods import method_name
@@ -51,7 +53,13 @@ def judged(folder: RunFolder, state: StateRecord, launch: LaunchRecord | None) -
 def static_view(spec: RunSpec) -> RunView:
     """What the spec alone says."""
     view = RunView(
-        id=spec.id, kind=spec.kind, name=spec.name, state=RunState.CREATED, created=spec.created, updated=spec.created
+        id=spec.id,
+        kind=spec.kind,
+        name=spec.name,
+        state=RunState.CREATED,
+        created=spec.created,
+        updated=spec.created,
+        priority=spec.priority,
     )
     match spec.job:
         case TrainJob() as job:
@@ -70,12 +78,27 @@ def static_view(spec: RunSpec) -> RunView:
             return msgspec.structs.replace(view, model=job.model.name)
 
 
+def with_notes(view: RunView, folder: RunFolder, state: StateRecord) -> RunView:
+    """The view with what the engine noted beside the run: its place, what was expected, how it was read."""
+    if view.kind != "train":
+        return view
+    place, expected, kept = standing(folder), expectation(folder), kept_reading(folder, state)
+    return msgspec.structs.replace(
+        view,
+        priority=view.priority if place.priority is None else place.priority,
+        sweep=place.sweep,
+        expected_memory=int(expected.memory.expected) if expected else None,
+        quality=kept.reading.score if kept else None,
+        best_validation=kept.best_validation if kept else None,
+    )
+
+
 def read_view(folder: RunFolder, spec: RunSpec | None = None) -> RunView:
     """The run as it stands. Raises OSError, SpecTooNew or SpecInvalid when its spec cannot be read."""
     state, launch = folder.state(), folder.launch()
     judgement, error = judged(folder, state, launch)
     newest = newest_values(folder.metrics_file)
-    base = static_view(spec or folder.spec())
+    base = with_notes(static_view(spec or folder.spec()), folder, state)
     return msgspec.structs.replace(
         base,
         state=judgement,

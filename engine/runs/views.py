@@ -18,7 +18,11 @@ class Eta(msgspec.Struct, frozen=True):
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
-    """One run at one moment. Times are seconds since the epoch; numbers not measured yet are None."""
+    """One run at one moment. Times are seconds since the epoch; numbers not measured yet are None.
+
+    `quality` is the score of its reading, 0 to 100, once it has one; `expected_memory` the peak in bytes that its plan
+    expected; `waits_for` says what keeps a waiting run in the queue; `sweep` is the id of the sweep it belongs to.
+    """
 
     id: str
     kind: str
@@ -41,6 +45,11 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     memory: float | None = None
     eta: Eta | None = None
     queue_position: int | None = None
+    waits_for: str = ""
+    priority: int = 0
+    sweep: str = ""
+    expected_memory: int | None = None
+    quality: float | None = None
     error: Card | None = None
     message: str = ""
     seconds: float = 0.0

@@ -1,7 +1,9 @@
 """The run directory: the names of its files, and who writes which. The directory is the truth, the database an index.
 
-spec.json launch.json   the launcher          control.json   the engine
-state.json metrics.ring metrics.jsonl events.jsonl log.txt checkpoints/ adapter/ results.jsonl endpoint.json  the worker
+spec.json launch.json                                           the launcher
+control.json queue.json estimate.json score.json reading.json   the engine
+state.json metrics.ring metrics.jsonl events.jsonl log.txt checkpoints/ adapter/ results.jsonl endpoint.json
+provenance.json proposal.json reference.safetensors             the worker
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@
     prepared/<hash>/{train,validation}.tokens    int32, all rows one after the other
     prepared/<hash>/{train,validation}.trained   uint8, 1 where the token is learned from
     prepared/<hash>/{train,validation}.offsets   int64, rows + 1 of them
+    prepared/<hash>/{train,validation}.desired   uint8, one per row: 1 a good answer, 0 a bad one (`rated` layout only)
 
 Written once by engine/data; the preview, the counts, the planner and the worker read these same bytes.
 """
@@ -19,9 +20,17 @@ import msgspec
 
 from engine.spec.files import read_struct
 
-Split = Literal["train", "validation"]
+Split = Literal["train", "validation", "test"]
+"""A side of a dataset. Rows of the test side are never prepared for training."""
+Layout = Literal["rows", "pairs", "rated"]
+"""What the rows are to each other.
+
+rows: each stands alone. pairs: rows 2i and 2i + 1 are the chosen and the rejected answer to one prompt, and are kept or
+dropped together. rated: each row is one answer, and `desired` says whether it is one to learn or one to avoid.
+"""
 SPLITS: tuple[Split, ...] = ("train", "validation")
-FORMAT = 1
+"""The sides that prepared data has."""
+FORMAT = 2
 
 
 class SplitCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +53,7 @@ class PreparedHeader(msgspec.Struct, frozen=True, kw_only=True):
     dataset_hash: str
     tokenizer_hash: str
     template_hash: str
+    layout: Layout
     max_length: int
     vocabulary: int
     pad_token: int
@@ -66,6 +76,10 @@ class PreparedSplit:
         self.tokens = _read_array(folder / f"{split}.tokens", "i", 4, counts.tokens)
         self.trained = _read_array(folder / f"{split}.trained", "B", 1, counts.tokens)
         self.offsets = _read_array(folder / f"{split}.offsets", "q", 8, counts.rows + 1)
+        rated = header.layout == "rated"
+        self.desired = _read_array(folder / f"{split}.desired", "B", 1, counts.rows) if rated else array.array("B")
+        if header.layout == "pairs" and counts.rows % 2:
+            raise PreparedDamaged(f"{split} has {counts.rows} rows, which are not pairs")
         if self.offsets[0] != 0 or self.offsets[-1] != counts.tokens:
             raise PreparedDamaged(f"{split}.offsets does not span {counts.tokens} tokens")
 

@@ -29,11 +29,18 @@ METRICS = (
     "trained_tokens",
     "data_wait_share",
     "progress",
+    "compute_seconds",
+    "adapter_norm",
+    "preference_accuracy",
+    "preference_margin",
+    "validation_preference_accuracy",
+    "validation_preference_margin",
 )
 """Names of the metrics a ring can carry; the position is the id, so new ones are only ever added at the end.
 
 Units: losses in nats per trained token; rates per second; memory in bytes; shares 0 to 1; temperature in degrees
-Celsius; power in watts; `worker_cpu` in cores.
+Celsius; power in watts; `worker_cpu` in cores;
+`compute_seconds` is the part of `step_seconds` in forward, backward and optimizer; a preference margin is in nats.
 """
 METRIC_IDS = {name: position for position, name in enumerate(METRICS)}
 
@@ -104,8 +111,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A fact at a time: one line of `events.jsonl`.
 
-    Kinds: started, loaded, state, checkpoint, acknowledged, validation, resumed, anomaly, recovery, note, error,
-    finished.
+    Kinds: started, loaded, state, checkpoint, acknowledged, validation, resumed, anomaly, recovery, proposal, note,
+    error, finished.
     """
 
     kind: str
@@ -142,7 +149,8 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Control(msgspec.Struct, frozen=True, kw_only=True):
     """`control.json`: what the engine wants; `seq` rises and the worker acknowledges it in an event.
 
-    Wishes belong to an attempt: a later one ignores them. `resume` asks for a new attempt, and so waits in the queue.
+    Wishes belong to an attempt: a later one ignores them. `resume` asks for a new attempt, and so waits in the queue;
+    `accept` with it means that the proposal of the attempt before (`proposal.json`) is to be carried out.
     """
 
     seq: int
@@ -151,4 +159,5 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     stop: bool = False
     checkpoint: bool = False
     resume: bool = False
+    accept: bool = False
     learning_rate: float | None = None

@@ -11,8 +11,9 @@ import msgspec
 
 from engine.spec.fields import Level, described
 from engine.spec.methods import Method
+from engine.spec.objectives import Objective
 
-FORMAT = 1
+FORMAT = 2
 """Rises when a spec means something an older worker would misread."""
 
 
@@ -111,6 +112,14 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     warmup_steps: Annotated[
         int, described("Warm-up", "Steps over which the learning rate rises from zero.", unit="steps", ge=0)
     ]
+    optimizer: Annotated[
+        Literal["adamw", "adamw8bit"],
+        described(
+            "Optimizer",
+            "AdamW keeps two 32-bit numbers for each trained weight; in 8 bits, on CUDA, a quarter of that.",
+            level=Level.EXPERT,
+        ),
+    ]
     weight_decay: Annotated[
         float, described("Weight decay", "Pulls trained weights gently towards zero.", level=Level.EXPERT, ge=0, le=1)
     ]
@@ -139,15 +148,23 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_checkpoints: Annotated[
         int, described("Checkpoints kept", "The newest are kept, and the best one besides.", ge=1, le=1000)
     ]
+    recovery: Annotated[
+        Literal["observe", "ask", "automatic"],
+        described(
+            "When something goes wrong",
+            "Observe only reports it; ask pauses and proposes a remedy; automatic applies the remedy and goes on.",
+        ),
+    ]
     seed: Annotated[int, described("Seed", "Fixes every random choice, so that a run can be repeated.", ge=0, lt=2**31)]
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="train"):
-    """Fine-tune `model` on `data` with `method`. `total_steps` is epochs times the steps of one."""
+    """Fine-tune `model` on `data` with `method` towards `objective`. `total_steps` is epochs times the steps of one."""
 
     model: ModelRef
     data: DataRef
     method: Method
+    objective: Objective
     training: Training
     total_steps: int
     profile: str
@@ -181,13 +198,17 @@ Job = TrainJob | EvaluateJob | HostJob
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A plan made runnable. `threads` is pinned because sums on 1 and on 2 threads differ in their last bits."""
+    """A plan made runnable. `threads` is pinned because sums on 1 and on 2 threads differ in their last bits.
+
+    `processes` above 1 share the work of each optimizer step (FSDP2), all on this machine unless launched otherwise.
+    """
 
     format: int
     id: str
     name: str
     created: float
     threads: int
+    processes: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     priority: int
     job: Job
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from engine.spec.exits import Exit
 from engine.spec.folder import RunFolder
-from engine.spec.methods import Qlora
+from engine.spec.methods import Full, LowRank, quantization_of
 from engine.spec.records import RunState
 from engine.spec.runspec import EvaluateJob, HostJob, RunSpec, SpecInvalid, SpecTooNew, TrainJob
 from engine.worker.control import ControlFile
 from engine.worker.fault import Fault, fault_from
-from engine.worker.reporter import Reporter, next_attempt
+from engine.worker.reporter import Reporter, Silent, next_attempt
 
 log = logging.getLogger("worker")
 STATES = {
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     folder = RunFolder(Path(arguments[0]).absolute())
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     attempt = next_attempt(folder)
-    reporter = Reporter(folder, attempt)
+    reporter = Reporter(folder, attempt) if os.environ.get("RANK", "0") == "0" else Silent()
     control = ControlFile(folder, reporter, attempt)
     control.listen_to_signals()
     reporter.start()
@@ -56,7 +56,7 @@ def execute(folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit
     except BaseException as error:  # noqa: BLE001 - whatever ended the run is written down
         log.error("the run ended early\n%s", traceback.format_exc())
         return _fail(reporter, fault_from(error))
-    reporter.enter(STATES[exit_code], exit_code=exit_code)
+    reporter.enter(STATES[exit_code], exit_code=exit_code, error=reporter.asks)
     return exit_code
 
 
@@ -85,11 +85,20 @@ def _prepare_process(spec: RunSpec) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if not (isinstance(spec.job, TrainJob) and isinstance(spec.job.method, Qlora)):
-        sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # peft would import it: four seconds unused
+    if not _needs_bitsandbytes(spec):
+        sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # peft would import it
     import torch
 
     torch.set_num_threads(spec.threads)
+
+
+def _needs_bitsandbytes(spec: RunSpec) -> bool:
+    """Quantized bases do, and the further tuners, which ask for it by import. Loading it takes four seconds."""
+    job = spec.job
+    if not isinstance(job, TrainJob):
+        return False
+    plain = isinstance(job.method, LowRank | Full) and quantization_of(job.method) == "none"
+    return not plain or job.training.optimizer == "adamw8bit"
 
 
 def _program(spec: RunSpec) -> Callable[[RunSpec, RunFolder, Reporter, ControlFile], Exit]:
@@ -103,10 +112,11 @@ def _program(spec: RunSpec) -> Callable[[RunSpec, RunFolder, Reporter, ControlFi
 
 
 def _train(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:
+    from engine.worker.group import join_group
     from engine.worker.training import Training
 
     assert isinstance(spec.job, TrainJob)
-    return Training(spec.job, folder, reporter, control).run()
+    return Training(spec.job, folder, reporter, control, join_group()).run()
 
 
 def _evaluate(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:

@@ -3,7 +3,7 @@
     checkpoints/step-N/weights.safetensors    trained parameters
                        optimizer.safetensors  AdamW's step, exp_avg and exp_avg_sq of each, and the loss scale
                        random.safetensors     the state of every generator at the start of step N
-                       checkpoint.json        step, learning-rate override, environment, and a digest of each file
+                       checkpoint.json        step, state of the loop, environment, and a digest of each file
 
 Written under another name, synced, renamed. No pickle: a checkpoint from elsewhere can be opened without trust.
 """
@@ -23,6 +23,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.spec.files import read_struct, rename, sync_folder, write_struct
+from engine.worker.group import like, whole
+from engine.worker.healing import HealingState
 
 FILES = ("weights.safetensors", "optimizer.safetensors", "random.safetensors")
 
@@ -38,12 +40,25 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     device: str
 
 
+class LoopState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the loop itself has to remember: rates and sizes that were changed on the way, and what it has seen.
+
+    rate: a learning rate set by hand, in place of the planned one. rate_factor: what recoveries left of it.
+    """
+
+    rate: float | None
+    rate_factor: float
+    micro_batch: int
+    gradient_checkpointing: bool
+    healing: HealingState
+
+
 class CheckpointRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`checkpoint.json`."""
 
     step: int
     validation_loss: float | None
-    learning_rate: float | None
+    loop: LoopState
     environment: Environment
     digests: dict[str, str]
 
@@ -81,26 +96,28 @@ def processor() -> str:
 def save(
     folder: Path,
     step: int,
-    parameters: dict[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
+    weights: dict[str, torch.Tensor],
+    moments: dict[str, torch.Tensor],
     *,
-    scale: torch.Tensor,
     random_state: dict[str, torch.Tensor],
     validation_loss: float | None,
-    learning_rate: float | None,
+    loop: LoopState,
 ) -> Path:
-    """Write `step-N` under `folder`. Raises OSError; then nothing of it is left and older ones are untouched."""
+    """Write `step-N` under `folder`: weights by name, and the optimizer's tensors with the loss scale.
+
+    Raises OSError; then nothing of it is left and older ones are untouched.
+    """
     final, beside = folder / f"step-{step}", folder / f".step-{step}.tmp"
     shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir(parents=True)
-        _write(beside / FILES[0], {name: tensor.detach() for name, tensor in parameters.items()})
-        _write(beside / FILES[1], optimizer_tensors(parameters, optimizer) | {"loss_scale": scale})
+        _write(beside / FILES[0], weights)
+        _write(beside / FILES[1], moments)
         _write(beside / FILES[2], random_state)
         record = CheckpointRecord(
             step=step,
             validation_loss=validation_loss,
-            learning_rate=learning_rate,
+            loop=loop,
             environment=environment(),
             digests={name: digest(beside / name) for name in FILES},
         )
@@ -130,9 +147,9 @@ def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def optimizer_tensors(parameters: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """The optimizer's state as named tensors: `<parameter>/<key>`."""
+    """The optimizer's state as named tensors, whole: `<parameter>/<key>`. With several processes all must ask."""
     return {
-        f"{name}/{key}": value
+        f"{name}/{key}": whole(value) if isinstance(value, torch.Tensor) else torch.tensor(value)
         for name, parameter in parameters.items()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
@@ -185,7 +202,7 @@ def load(
         raise Damaged(f"{folder.name} belongs to another model or method")
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(weights[name])
+            parameter.copy_(like(weights[name], parameter))
     scale = moments.pop("loss_scale")
     _restore_optimizer(parameters, optimizer, moments)
     return record, scale, load_file(folder / FILES[2])
@@ -197,7 +214,7 @@ def _restore_optimizer(
     by_name: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in moments.items():
         name, _, kind = key.rpartition("/")
-        by_name.setdefault(name, {})[kind] = value.to(parameters[name].device)
+        by_name.setdefault(name, {})[kind] = like(value.to(parameters[name].device), parameters[name])
     for name, state in by_name.items():
         optimizer.state[parameters[name]] = state
 
@@ -217,6 +234,18 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
         raise Damaged(f"{path.name} is missing") from error
+
+
+def rewrite_loop(folder: Path, loop: LoopState) -> None:
+    """Give a checkpoint another loop state, atomically; weights and moments stay as they are."""
+    write_struct(folder / "checkpoint.json", msgspec.structs.replace(read_record(folder), loop=loop))
+
+
+def remove(folder: Path) -> None:
+    """Delete a checkpoint so that no half of it is ever taken for a whole one."""
+    beside = folder.with_name(f".{folder.name}.gone")
+    rename(folder, beside)
+    shutil.rmtree(beside, ignore_errors=True)
 
 
 def prune(folders: list[Path], keep: int, best: Path | None) -> list[Path]:

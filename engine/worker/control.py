@@ -30,7 +30,7 @@ class ControlFile:
     def __init__(self, folder: RunFolder, reporter: Reporter, attempt: int) -> None:
         self._folder = folder
         self._reporter = reporter
-        self._attempt = attempt
+        self.attempt = attempt
         self._seen = 0
         self._next_look = 0.0
         self._terminated = False
@@ -54,7 +54,7 @@ class ControlFile:
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
             control = self._folder.control()
-            if control and control.attempt == self._attempt and control.seq > self._seen:
+            if control and control.attempt == self.attempt and control.seq > self._seen:
                 self._take(control)
         return self.wish
 

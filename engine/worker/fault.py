@@ -27,6 +27,8 @@ def fault_from(error: BaseException) -> Fault:
         return disk_full()
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return out_of_memory()
+    if type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error):
+        return device_gone(str(error).splitlines()[0])
     if isinstance(error, ImportError):
         return Fault(
             Exit.MISSING_LIBRARY,
@@ -57,6 +59,16 @@ def fault_from(error: BaseException) -> Fault:
         f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else 'no further words'}",
         Action(label="Resume from the last checkpoint.", do="resume"),
         "Open the run's log; its last lines say more.",
+    )
+
+
+def device_gone(words: str) -> Fault:
+    return Fault(
+        Exit.CRASHED,
+        "The GPU stopped answering.",
+        f"{words[:200]}. It was reset, fell out of its slot or its driver failed; the last checkpoint is kept.",
+        Action(label="Resume from the last checkpoint.", do="resume"),
+        "If it happens again, restart the machine and look at its power supply and temperature.",
     )
 
 

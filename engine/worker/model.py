@@ -1,4 +1,4 @@
-"""The base model in memory, and the method applied to it: one function per method family."""
+"""The base model in memory: loading, number formats, and adapters put on and taken off."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import torch
 from torch import nn
 
 from engine.spec.exits import Exit
-from engine.spec.methods import Full, Lora, Method, Qlora
 from engine.spec.runspec import AdapterRef, ModelRef
 from engine.worker.fault import Fault
-from engine.worker.fused import fuse
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,12 +26,19 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-def load_base(model: ModelRef, precision: str, *, quantize: Qlora | None = None) -> nn.Module:
-    """The base model from its local folder: safetensors only, no remote code, no network. Raises Fault."""
+def load_base(
+    model: ModelRef, precision: str, quantization: str = "none", *, double: bool = False, shared: bool = False
+) -> nn.Module:
+    """The base model from its local folder: safetensors only, no remote code, no network.
+
+    `quantization` is none, nf4, fp4 or int8; `double` also compresses the scales of 4-bit weights; `shared` stores
+    those weights so that FSDP can cut them. Raises Fault.
+    """
     from transformers import AutoModelForCausalLM
 
     _check_folder(Path(model.path))
-    extra = {"quantization_config": _four_bit(quantize, DTYPES[precision])} if quantize else {}
+    quantized = quantization != "none"
+    extra = {"quantization_config": _quantization(quantization, double, shared, DTYPES[precision])} if quantized else {}
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
             model.path,
@@ -55,7 +60,7 @@ def load_base(model: ModelRef, precision: str, *, quantize: Qlora | None = None)
             "Choose another model.",
         ) from error
     loaded.config.use_cache = False
-    return loaded if quantize else nn.Module.to(loaded, device())
+    return loaded if quantized else nn.Module.to(loaded, device())
 
 
 def _check_folder(path: Path) -> None:
@@ -69,55 +74,19 @@ def _check_folder(path: Path) -> None:
         )
 
 
-def _four_bit(method: Qlora, dtype: torch.dtype) -> object:
+def _quantization(kind: str, double: bool, shared: bool, dtype: torch.dtype) -> object:
     from transformers import BitsAndBytesConfig
 
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it says for every layer and call that it casts
+    if kind == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
-        bnb_4bit_quant_type=method.quantization,
-        bnb_4bit_use_double_quant=method.double_quantization,
+        bnb_4bit_quant_type=kind,
+        bnb_4bit_use_double_quant=double,
         bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_quant_storage=dtype if shared else torch.uint8,
     )
-
-
-def load_for_training(model: ModelRef, method: Method, precision: str, seed: int) -> nn.Module:
-    """The model with its trainable parameters, in training mode, deterministic in `seed`."""
-    match method:
-        case Full():
-            # Weights are trained in fp32 whatever the precision of the sums: pure bf16 steps of 1e-4 move nothing.
-            whole = load_base(model, "fp32")
-            whole.requires_grad_(True)
-            return whole.train()
-        case Lora():
-            adapted = _with_adapter(load_base(model, precision), method, seed)
-            if precision == "fp32":
-                fuse(adapted)
-            return adapted
-        case Qlora():
-            return _with_adapter(load_base(model, precision, quantize=method), method, seed)
-
-
-def _with_adapter(base: nn.Module, method: Lora | Qlora, seed: int) -> nn.Module:
-    from peft import LoraConfig, get_peft_model
-
-    targets = "all-linear" if method.targets == ("all-linear",) else sorted(method.targets)
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=method.rank,
-        lora_alpha=method.alpha,
-        lora_dropout=method.dropout,
-        target_modules=targets,
-    )
-    torch.manual_seed(seed)  # the adapter's first values come from here
-    try:
-        return get_peft_model(base, config).train()
-    except ValueError as error:
-        raise Fault(
-            Exit.BAD_SPEC,
-            "The adapter does not fit this model.",
-            str(error).splitlines()[0][:300],
-            "Set the target modules back to all-linear.",
-        ) from error
 
 
 def computing(precision: str, on: torch.device) -> AbstractContextManager[object]:

@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class Heat(NamedTuple):
+    """Degrees Celsius, the present clock over the highest one, and whether the driver slows down for heat."""
+
+    temperature: float | None = None
+    clock_share: float | None = None
+    throttled: bool | None = None
 
 
 class Gpu:
@@ -26,6 +38,29 @@ class Gpu:
             except pynvml.NVMLError:
                 continue
         return readings
+
+    def heat(self) -> Heat:
+        """How hot it is, as far as the device tells."""
+        import pynvml
+
+        def ask(question: Callable[[], Answer]) -> Answer | None:
+            try:
+                return question()
+            except pynvml.NVMLError:
+                return None
+
+        slowed = pynvml.nvmlClocksThrottleReasonSwThermalSlowdown | pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
+        clock = pynvml.NVML_CLOCK_SM
+        return Heat(
+            ask(lambda: float(pynvml.nvmlDeviceGetTemperature(self._handle, 0))),
+            ask(
+                lambda: (
+                    pynvml.nvmlDeviceGetClockInfo(self._handle, clock)
+                    / pynvml.nvmlDeviceGetMaxClockInfo(self._handle, clock)
+                )
+            ),
+            ask(lambda: bool(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle) & slowed)),
+        )
 
 
 def first_gpu() -> Gpu | None:

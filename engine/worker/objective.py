@@ -1,8 +1,8 @@
 """The training objective: the sum of losses over labelled tokens, with logits computed at those tokens only.
 
-The loss is computed inside one module's forward, the root that PEFT (and later FSDP and compile) wraps; nobody calls
-the inner model from outside it. The output projection gets only the hidden states that predict a labelled token, so a
-`tokens x vocabulary` matrix never exists for prompts and padding.
+The loss is computed inside one module's forward, the root that FSDP and compile wrap; nobody calls the inner model from
+outside it. The output projection gets only the hidden states that predict a labelled token, so nothing is computed for
+prompts and padding, and it is fused with the loss (engine/worker/loss.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import msgspec
 import torch
 from torch import nn
 
-from engine.spec.prepared import PreparedSplit
+from engine.spec.exits import Exit
+from engine.worker import loss
+from engine.worker.examples import Rows
+from engine.worker.fault import Fault
+from engine.worker.model import evaluating
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -29,8 +33,15 @@ class Batch(msgspec.Struct, frozen=True):
     targets: torch.Tensor
     rows: torch.Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device; from pinned memory the copy does not hold up the caller."""
+        if device.type == "cpu":
+            return self
+        parts = (each.pin_memory() if device.type == "cuda" else each for each in msgspec.structs.astuple(self))
+        return Batch(*(each.to(device, non_blocking=True) for each in parts))
 
-def collate(split: PreparedSplit, rows: Sequence[int], device: torch.device) -> Batch:
+
+def collate(split: Rows, rows: Sequence[int], device: torch.device) -> Batch:
     """Put prepared rows side by side. The first token of a row is never a target: nothing predicts it."""
     parts = [split.row(row) for row in rows]
     longest = max(len(tokens) for tokens, _ in parts)
@@ -51,33 +62,100 @@ def collate(split: PreparedSplit, rows: Sequence[int], device: torch.device) -> 
 
 
 class Objective(nn.Module):
-    """The root module: a batch in, the sum of its labelled tokens' losses out."""
+    """The root module: a batch in, the sum of its labelled tokens' losses out.
+
+    While a batch is in work the output layer hands its input through, labelled positions only, and the loss is fused
+    with the projection. Models that do more to their scores than project (scaling, soft caps) keep their own output
+    layer, at labelled positions only; `fused` tells which.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self._positions: torch.Tensor | None = None
-        head = model.get_output_embeddings()  # type: ignore[operator]
-        self._hook = head.register_forward_pre_hook(self._keep_labelled)
+        self._batch: Batch | None = None
+        self._head: nn.Module = output_layer(model)
+        self._hook = self._head.register_forward_pre_hook(self._keep_labelled)
+        self.fused = type(self._head) is nn.Linear
+        if self.fused:
+            self._projects = self._head.forward
+            self._head.forward = self._hand_through  # type: ignore[method-assign]
+            self.fused = self._only_projects()
 
     def detach(self) -> None:
         """Leave the model as it was found."""
         self._hook.remove()
+        if "forward" in self._head.__dict__:
+            del self._head.forward
 
     def _keep_labelled(self, _module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
-        if self._positions is None:
+        if self._batch is None:
             return None
-        return (inputs[0].flatten(0, 1)[self._positions], *inputs[1:])
+        hidden = inputs[0][:, -self._batch.tokens.shape[1] :]  # prompt methods put learned positions before the text
+        return (hidden.flatten(0, 1)[self._batch.positions], *inputs[1:])
+
+    def _hand_through(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden if self.fused and self._batch is not None else self._projects(hidden)
+
+    def _only_projects(self) -> bool:
+        """Whether the model's scores are exactly its output layer's: tried on two tokens."""
+        weight, _ = self._weights()
+        tokens = torch.zeros((1, 2), dtype=torch.int64, device=weight.device)
+        here = torch.tensor([0, 1], device=weight.device)
+        batch = Batch(tokens, here, torch.zeros_like(here), torch.zeros_like(here))
+        with evaluating(self.model):
+            mine = self._through_model(batch)
+            self.fused = False
+            theirs = self._through_model(batch)
+        return torch.equal(self._projects(mine.to(weight.dtype)).float(), theirs.float())
+
+    def _through_model(self, batch: Batch) -> torch.Tensor:
+        """Scores at the labelled positions, or, fused, the hidden states there: [labels, vocabulary or width]."""
+        self._batch = batch
+        try:
+            return self.model(input_ids=batch.tokens, use_cache=False).logits  # type: ignore[no-any-return]
+        finally:
+            self._batch = None
+
+    def _projection(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Hidden states, weight and bias in the number format of the sums."""
+        on = hidden.device.type
+        weight, bias = self._weights()
+        kind = torch.get_autocast_dtype(on) if torch.is_autocast_enabled(on) else weight.dtype
+        return hidden.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
+
+    def _weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        assert isinstance(self._head, nn.Linear)
+        return self._head.weight, self._head.bias
 
     def token_losses(self, batch: Batch) -> torch.Tensor:
         """The loss in nats of each labelled token: [labels] fp32."""
-        self._positions = batch.positions
-        try:
-            logits = self.model(input_ids=batch.tokens, use_cache=False).logits
-        finally:
-            self._positions = None
-        return nn.functional.cross_entropy(logits.float(), batch.targets, reduction="none")
+        found = self._through_model(batch)
+        if self.fused:
+            return loss.token_losses(*self._projection(found), batch.targets)
+        return nn.functional.cross_entropy(found.float(), batch.targets, reduction="none")
 
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """The sum of the labelled tokens' losses: a scalar. Divide by the labels of the whole optimizer step."""
-        return self.token_losses(batch).sum()
+    def forward(self, batch: Batch, *, each_row: bool = False) -> torch.Tensor:
+        """The sum of the labelled tokens' losses: a scalar. Divide by the labels of the whole optimizer step.
+
+        With `each_row` the log-probability of each row's labelled tokens instead: [rows] fp32.
+        """
+        if each_row:
+            sums = torch.zeros(len(batch.tokens), device=batch.tokens.device)
+            return sums.index_add(0, batch.rows, -self.token_losses(batch))
+        found = self._through_model(batch)
+        if self.fused:
+            return loss.loss_sum(*self._projection(found), batch.targets)
+        return nn.functional.cross_entropy(found.float(), batch.targets, reduction="sum")
+
+
+def output_layer(model: nn.Module) -> nn.Module:
+    """The layer that makes scores of words. Raises Fault when the model has none."""
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    if head is None:
+        raise Fault(
+            Exit.BAD_MODEL,
+            "This model has no output layer.",
+            "It makes no scores of words, so there is nothing to train it on.",
+            "Choose a model made for writing text (its architecture ends in ForCausalLM).",
+        )
+    return head  # type: ignore[no-any-return]

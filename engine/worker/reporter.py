@@ -36,6 +36,8 @@ class Reporter:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._pulse, name="heartbeat", daemon=True)
         self.state = StateRecord(state=RunState.INITIALIZING, attempt=attempt)
+        self.asks: Card | None = None
+        """What a person is asked when the run ends paused by itself."""
 
     def start(self) -> None:
         """Say that the worker lives, before anything heavy is imported."""
@@ -110,6 +112,37 @@ class Reporter:
             self.metrics(self._step, **readings)
         except OSError:  # a full disk: the training thread meets it too, and ends the run with a card
             self._ended.set()
+
+
+class Silent(Reporter):
+    """A reporter of a process that shares a run but does not write: rank 0 does."""
+
+    def __init__(self) -> None:
+        self.asks = None
+
+    def start(self) -> None:
+        pass
+
+    def at(self, step: int, total: int) -> None:
+        pass
+
+    def metrics(self, step: int, **values: float) -> None:
+        pass
+
+    def event(self, kind: str, message: str = "", **facts: Fact) -> None:
+        pass
+
+    def enter(self, state: RunState, *, exit_code: int | None = None, error: Card | None = None) -> None:
+        pass
+
+    def sync(self) -> None:
+        pass
+
+    def free_reserve(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def _open_ring(path: Path, attempt: int) -> ring.RingWriter:

@@ -1,57 +1,78 @@
 """The training loop, read from top to bottom: load, resume, steps, save.
 
-The unit is the optimizer step. Its rows are a pure function of (seed, epoch, step, lengths); the loss is the sum over
-labelled tokens divided by their number in the whole step. A pause or a lack of memory inside a step throws its
-gradients away and goes back to the step's start, so that whatever interrupts a run, its numbers stay the same.
+The unit is the optimizer step. Its rows are a pure function of (seed, epoch, step, lengths); the loss is a sum divided
+by a number of the whole step. A pause or a lack of memory inside a step throws its gradients away and goes back to the
+step's start, so that whatever interrupts a run, its numbers stay the same.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
-from engine.monitor.detect import Watch
+from engine.monitor.machine import out_of_memory as memory_ran_out
+from engine.monitor.observation import Observation
+from engine.monitor.recovery import (
+    HalveMicroBatch,
+    LowerRate,
+    Pause,
+    Remedy,
+    RollBack,
+    Situation,
+    UseCheckpointing,
+)
 from engine.spec.exits import Exit
 from engine.spec.folder import RunFolder
-from engine.spec.prepared import PreparedSplit, read_split
-from engine.spec.records import Action, RunState
+from engine.spec.methods import Prefix, Tuner, quantization_of
+from engine.spec.records import RunState
 from engine.spec.runspec import TrainJob
 from engine.worker import checkpoint
-from engine.worker.batches import epoch_steps, micro_batches, padding_share, steps_per_epoch
+from engine.worker.batches import epoch_steps, micro_batches, steps_per_epoch
+from engine.worker.checkpoint import LoopState
+from engine.worker.condition import Condition
 from engine.worker.control import ControlFile, Wish
-from engine.worker.fault import Fault, out_of_memory
-from engine.worker.model import computing, evaluating, load_for_training, trainable
-from engine.worker.objective import Objective, collate
+from engine.worker.fault import out_of_memory
+from engine.worker.group import Alone, Group, scalar
+from engine.worker.healing import Healing
+from engine.worker.keeping import same_environment
+from engine.worker.loading import enable_checkpointing, load
+from engine.worker.nvidia import Heat
 from engine.worker.reporter import Reporter
 from engine.worker.saving import save_result
 from engine.worker.schedule import learning_rate
+from engine.worker.stepping import Done, Interrupted
 
-VALIDATION_ROWS_AT_ONCE = 32
-
-
-class Interrupted(Exception):
-    """A wish arrived inside a step; the step is thrown away."""
+LOOK_INSIDE_EVERY = 10
+"""Steps between measurements of the adapter's norm and the memory, which cost more than reading a number."""
 
 
 class Training:
-    """One run of the loop. `run` returns how it ended; everything it learned is in the run's folder by then."""
+    """One run of the loop. `run` returns how it ended; everything it learned is in the run's folder by then.
 
-    def __init__(self, job: TrainJob, folder: RunFolder, reporter: Reporter, control: ControlFile) -> None:
+    `lagging`: on a GPU a step's numbers are read while the next one is computed, so that the device never waits.
+    """
+
+    lagging: bool | None = None
+
+    def __init__(
+        self, job: TrainJob, folder: RunFolder, reporter: Reporter, control: ControlFile, group: Group | None = None
+    ) -> None:
         self.job = job
+        self.group = group or Alone()
         self.numbers = job.training
         self.folder = folder
         self.reporter = reporter
         self.control = control
+        self.healing = Healing(job.training.recovery, folder, reporter, control.attempt)
         self.step = 0
         self.micro_batch = job.training.micro_batch
         self.rate_override: float | None = None
+        self.rate_factor = 1.0
         self.validated: tuple[int, float] | None = None
-        self.best: tuple[float, Path] | None = None
-        self.watch = Watch()
+        self._pending: Done | None = None
+        self._wish: Wish | None = None
 
     def run(self) -> Exit:
         """Load, resume where there is something to resume, train to the end or to a wish, save. Raises Fault."""
@@ -61,262 +82,272 @@ class Training:
         self.reporter.enter(RunState.RUNNING)
         if self.step == 0:
             self._validate()
+        self._clock = time.perf_counter()
         while self.step < self.job.total_steps:
-            if wish := self._one_step():
-                return self._leave(wish)
+            self._one_step()
+            if self._wish:
+                return self._leave(self._wish)
         return self._finish()
 
     def _load(self) -> None:
-        job = self.job
-        self.train_rows = read_split(Path(job.data.prepared), "train")
-        self.validation_rows = read_split(Path(job.data.prepared), "validation")
-        self._check_rows()
-        model = load_for_training(job.model, job.method, self.numbers.precision, self.numbers.seed)
-        if self.numbers.gradient_checkpointing:
-            _enable_checkpointing(model)
-        self.objective = Objective(model)
-        self.parameters = trainable(model)
-        self.device = next(iter(self.parameters.values())).device
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=self.numbers.learning_rate,
-            betas=(self.numbers.beta1, self.numbers.beta2),
-            eps=self.numbers.epsilon,
-            weight_decay=self.numbers.weight_decay,
-            fused=True,
-        )
-        # fp16 gradients underflow without a scale; in other precisions the scaler is the identity.
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.numbers.precision == "fp16")
-        self.lengths = self.train_rows.lengths()
-        self.labels = [sum(self.train_rows.row(i)[1][1:]) for i in range(len(self.train_rows))]
-        torch.manual_seed(self.numbers.seed)  # dropout draws from here on
-        self.reporter.event(
-            "loaded",
-            f"{sum(p.numel() for p in self.parameters.values()):,} trainable parameters on {self.device}.",
-            device=str(self.device),
-            rows=len(self.train_rows),
-            **_environment_facts(),
-        )
+        parts = load(self.job, self.folder, self.reporter, self.group, self._pieces_of)
+        self.examples, self.objective, self.parameters = parts.examples, parts.objective, parts.parameters
+        self.device, self.scaler, self.feed = parts.device, parts.scaler, parts.feed
+        self.stepper, self.validation, self.keeping = parts.stepper, parts.validation, parts.keeping
+        self.checkpointing = self.numbers.gradient_checkpointing
+        self.condition = Condition(self.device)
 
-    def _check_rows(self) -> None:
-        rows, expected = len(self.train_rows), self.job.total_steps
-        if rows == 0:
-            raise Fault(
-                Exit.BAD_DATA,
-                "There is nothing to train on.",
-                "No row of this dataset has a response within the context length.",
-                "Raise the context length.",
-                "Check the columns chosen as question and answer.",
-            )
-        found = self.numbers.epochs * steps_per_epoch(rows, self.numbers.batch_size)
-        if found != expected:
-            raise Fault(
-                Exit.BAD_SPEC,
-                "The plan and the data do not agree.",
-                f"The plan has {expected} steps, the prepared data makes {found}.",
-                "Plan the run again; its data was prepared anew.",
-            )
-
-    def _one_step(self) -> Wish | None:
-        """One optimizer step with what surrounds it, or the wish that kept it from happening."""
-        self.random_state = checkpoint.random_state()
-        started = time.perf_counter()
-        try:
-            loss = self._accumulate(self._rows_of(self.step))
-        except Interrupted:
-            self.optimizer.zero_grad(set_to_none=True)
-            checkpoint.set_random_state(self.random_state)
-            return self.control.wish
-        norm = self._update(loss)
-        self.step += 1
-        self._record(loss, norm, time.perf_counter() - started)
-        self._after_step()
-        return None
-
-    def _rows_of(self, step: int) -> list[int]:
-        each = steps_per_epoch(len(self.lengths), self.numbers.batch_size)
+    def _examples_of(self, step: int) -> list[int]:
+        each = steps_per_epoch(len(self.examples), self.numbers.batch_size)
         epoch, position = divmod(step, each)
-        if position == 0 or not hasattr(self, "_epoch") or self._epoch[0] != epoch:
-            self._epoch = (epoch, epoch_steps(self.numbers.seed, epoch, self.lengths, self.numbers.batch_size))
+        if self._epoch is None or self._epoch[0] != epoch:
+            steps = epoch_steps(self.numbers.seed, epoch, self.examples.lengths, self.numbers.batch_size)
+            self._epoch = (epoch, steps)
         return self._epoch[1][position]
 
-    def _accumulate(self, rows: list[int]) -> float:
-        """Gradients of the whole step. When memory runs out, again with half the micro-batch: same numbers, slower."""
+    _epoch: tuple[int, list[list[int]]] | None = None
+
+    def _pieces_of(self, step: int) -> list[tuple[list[int], float]]:
+        """This process's micro-batches of a step, each with the factor of its loss."""
+        return self.group.deal(micro_batches(self._examples_of(step), self.examples.lengths, self.micro_batch))
+
+    def _one_step(self) -> None:
+        """Compute one optimizer step, and settle what is ready: mostly this one, on a GPU the one before."""
+        done = self._compute()
+        if done is None:
+            return
+        self.step += 1
+        before, self._pending = self._pending, done
+        if before is not None:
+            self._settle(before)
+        lagging = self.device.type == "cuda" if self.lagging is None else self.lagging
+        if self._pending is done and (not lagging or self._due(done.step)):
+            self._pending = None
+            self._settle(done)
+
+    def _compute(self) -> Done | None:
+        """One step queued on the device; None when a wish kept it from happening."""
+        random_state, started = checkpoint.random_state(), time.perf_counter()
+        examples = self._examples_of(self.step)
+        self.group.begin_step(self.numbers.seed, self.step)
+        try:
+            loss, padding = self._gradients(examples, random_state)
+        except Interrupted:
+            self.stepper.forget()
+            checkpoint.set_random_state(random_state)
+            self._wish = self.control.wish
+            self._settle_pending()
+            return None
+        rate = self._rate()
+        norm = self.stepper.update(loss, rate, self.healing.gradient_limit())
+        facts = {"rate": rate, "padding": padding, "started": started}
+        return self.stepper.done(self.step + 1, examples, loss, norm, **facts)
+
+    def _gradients(self, examples: list[int], random_state: dict[str, torch.Tensor]) -> tuple[torch.Tensor, float]:
+        """Gradients of the whole step. When memory runs out, again in smaller parts: same numbers, slower."""
         while True:
             try:
-                return self._forward_backward(rows)
+                return self.stepper.gradients(self.step, self.job.total_steps, examples, self._look)
             except (torch.OutOfMemoryError, MemoryError) as error:
-                if self.micro_batch == 1:
+                if self.group.size > 1:  # the others are in the middle of the step
                     raise out_of_memory() from error
-            self.optimizer.zero_grad(set_to_none=True)
-            checkpoint.set_random_state(self.random_state)
+                failure = error.with_traceback(None)  # its frames hold the tensors that did not fit
+            self.stepper.forget()
+            checkpoint.set_random_state(random_state)
             torch.cuda.empty_cache()
-            self.micro_batch = max(1, self.micro_batch // 2)
-            self.reporter.event(
-                "recovery",
-                f"Memory ran out; the micro-batch is now {self.micro_batch}. What is learned stays the same.",
-                micro_batch=self.micro_batch,
-            )
+            remedy = self.healing.answer(memory_ran_out(self.step + 1, self.micro_batch), self._situation())
+            if not isinstance(remedy, HalveMicroBatch | UseCheckpointing):
+                raise out_of_memory() from failure
+            self._apply(remedy)
 
-    def _forward_backward(self, rows: list[int]) -> float:
-        labels = max(1, sum(self.labels[row] for row in rows))
-        total = torch.zeros((), device=self.device)
-        for micro in self._micro_batches(rows):
-            if self.control.look():
-                raise Interrupted
-            with computing(self.numbers.precision, self.device):
-                loss = self.objective(collate(self.train_rows, micro, self.device)) / labels
-            self.scaler.scale(loss).backward()
-            total += loss.detach()
-        return total.item()
-
-    def _micro_batches(self, rows: list[int]) -> Iterator[list[int]]:
-        batches = micro_batches(rows, self.lengths, self.micro_batch)
-        self.padding = padding_share(batches, self.lengths)
-        self.step_tokens = sum(self.lengths[row] for row in rows)
-        self.step_rows = len(rows)
-        yield from batches
-
-    def _update(self, loss: float) -> float:
-        """Clip and step; returns the gradient norm. A step that is not a number is left out, and said."""
-        self.scaler.unscale_(self.optimizer)
-        limit = self.numbers.clip_norm or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), limit).item()
-        if math.isfinite(loss) and math.isfinite(norm):
-            rate = self._rate()
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        return norm
+    def _look(self) -> Wish | None:
+        return self.group.agree(self.control)
 
     def _rate(self) -> float:
         if self.control.learning_rate is not None:
             self.rate_override = self.control.learning_rate
-        planned = learning_rate(self.numbers, self.step, self.job.total_steps)
+        planned = learning_rate(self.numbers, self.step, self.job.total_steps) * self.rate_factor
         return planned if self.rate_override is None else planned / self.numbers.learning_rate * self.rate_override
 
-    def _record(self, loss: float, norm: float, seconds: float) -> None:
-        self.reporter.at(self.step, self.job.total_steps)
-        self.reporter.metrics(
-            self.step,
-            loss=loss,
-            gradient_norm=norm,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
-            tokens_per_second=self.step_tokens / seconds,
-            rows_per_second=self.step_rows / seconds,
-            step_seconds=seconds,
-            padding_share=self.padding,
+    def _due(self, step: int) -> bool:
+        """Whether something happens after this step that needs it settled."""
+        numbers = self.numbers
+        return (
+            step == self.job.total_steps
+            or step % numbers.validate_every == 0
+            or step % numbers.checkpoint_every == 0
+            or self.control.checkpoint_now
         )
-        anomaly = self.watch.see(self.step, loss, norm)
-        if anomaly is None:
-            return
-        self.reporter.event("anomaly", anomaly.what, name=anomaly.name, why=anomaly.why)
-        if anomaly.fatal:
-            raise Fault(
-                Exit.CRASHED,
-                anomaly.what,
-                anomaly.why,
-                Action(label="Start again with a tenth of the learning rate.", do="retry-lower-rate"),
-                "Look at the rows around this step.",
-            )
 
-    def _after_step(self) -> None:
-        last = self.step == self.job.total_steps
-        if last or self.step % self.numbers.validate_every == 0:
+    def _settle_pending(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._settle(pending)
+
+    def _settle(self, done: Done) -> None:
+        """Read a step's numbers, record them, look after the run, and do what is due."""
+        loss, norm = torch.stack((done.loss, done.norm)).tolist()
+        seconds = time.perf_counter() - self._clock
+        self._record(done, loss, norm, seconds)
+        if done.step == self.step and (
+            done.step == self.job.total_steps or done.step % self.numbers.validate_every == 0
+        ):
             self._validate()
-        if last or self.step % self.numbers.checkpoint_every == 0 or self.control.checkpoint_now:
+        remedy = self.healing.look(self._observation(done, loss, norm, seconds), self._situation())
+        if remedy is not None:
+            self._apply(remedy)
+        if self.step == done.step and (
+            self.step == self.job.total_steps
+            or self.step % self.numbers.checkpoint_every == 0
+            or self.control.checkpoint_now
+        ):
             self.control.checkpoint_now = False
             self._save_checkpoint()
+        self._clock = time.perf_counter()
+
+    def _record(self, done: Done, loss: float, norm: float, seconds: float) -> None:
+        self.reporter.at(done.step, self.job.total_steps)
+        self.reporter.metrics(
+            done.step,
+            loss=loss,
+            gradient_norm=norm,
+            learning_rate=done.rate,
+            tokens_per_second=done.tokens / seconds,
+            rows_per_second=done.rows / seconds,
+            step_seconds=seconds,
+            compute_seconds=min(done.computing, seconds),
+            data_wait_share=min(1.0, done.waiting / seconds),
+            padding_share=done.padding,
+            **self.stepper.numbers(),
+        )
+
+    def _observation(self, done: Done, loss: float, norm: float, seconds: float) -> Observation:
+        """The step as the detectors are shown it. An fp16 overflow is the scaler's business, not a finding."""
+        inside = done.step % LOOK_INSIDE_EVERY == 0
+        alone = self.group.size == 1  # what processes see of their devices differs, and they must decide alike
+        used, limit = self.condition.read() if inside and alone else (None, None)
+        heat = self.condition.heat() if inside and alone else Heat()
+        overflowed = self.scaler.is_enabled() and math.isfinite(loss) and not math.isfinite(norm)
+        return Observation(
+            step=done.step,
+            loss=loss,
+            gradient_norm=None if overflowed else norm,
+            learning_rate=done.rate,
+            tokens_per_second=done.tokens / seconds,
+            step_seconds=seconds,
+            data_wait_share=min(1.0, done.waiting / seconds),
+            memory_bytes=used,
+            memory_limit=limit,
+            gpu_temperature=heat.temperature,
+            gpu_clock_share=heat.clock_share,
+            gpu_throttled=heat.throttled,
+            adapter_norm=self._adapter_norm() if inside else None,
+            validation_loss=self.validated[1] if self.validated and self.validated[0] == done.step else None,
+        )
+
+    def _adapter_norm(self) -> float:
+        """The L2 norm of all trained weights."""
+        with torch.no_grad():
+            norms = torch.stack([scalar(each.double().norm()) for each in self.parameters.values()])
+        value = norms.norm().item()
+        self.reporter.metrics(self.step, adapter_norm=value)
+        return value
+
+    def _situation(self) -> Situation:
+        prompts = isinstance(self.job.method, Prefix | Tuner)  # their cache and checkpointing exclude each other
+        return Situation(
+            checkpoints=(0, *self.keeping.steps()),
+            micro_batch=self.micro_batch,
+            checkpointing=self.checkpointing or prompts,
+            quantized=quantization_of(self.job.method) != "none",
+            learning_rate=self.numbers.learning_rate,
+            rate_factor=self.rate_factor,
+        )
+
+    def _apply(self, remedy: Remedy) -> None:
+        """Carry a remedy out. Steps that were left out or cut need nothing more."""
+        match remedy:
+            case LowerRate():
+                self.rate_factor = remedy.factor
+            case RollBack():
+                self._go_back(remedy.step, remedy.rate_factor)
+            case HalveMicroBatch():
+                self.micro_batch = remedy.micro_batch
+            case UseCheckpointing():
+                self.checkpointing = True
+                enable_checkpointing(self.objective.model)
+            case Pause():
+                self._wish = Wish.PAUSE
+                self.reporter.asks = remedy.proposal
+            case _:
+                pass
+
+    def _go_back(self, step: int, rate_factor: float) -> None:
+        """Take the state of an earlier step, and give up the path since then."""
+        self._pending, self.validated = None, None
+        record = self.keeping.newest(most=step) if step else None
+        if record is None:
+            self.feed.close()
+            self._load()
+            self.step = 0
+        else:
+            self.step = record.step
+            self.healing.restore(record.loop.healing, forget_tried=False)
+        self.rate_factor = rate_factor
+        self.keeping.forget_after(self.step, self._loop_state())
+        self.reporter.at(self.step, self.job.total_steps)
 
     def _validate(self) -> None:
-        rows = self.validation_rows
-        if len(rows) == 0:
-            return
-        total, labels = 0.0, 0
-        with evaluating(self.objective), computing(self.numbers.precision, self.device):
-            for micro in micro_batches(range(len(rows)), rows.lengths(), self._validation_micro_batch(rows)):
-                batch = collate(rows, micro, self.device)
-                total += self.objective(batch).item()
-                labels += len(batch.targets)
-        loss = total / max(labels, 1)
-        self.validated = (self.step, loss)
-        self.reporter.metrics(self.step, validation_loss=loss)
+        if (numbers := self.validation.measure(self.micro_batch)) is not None:
+            self.validated = (self.step, numbers["validation_loss"])
+            self.reporter.metrics(self.step, **numbers)
 
-    def _validation_micro_batch(self, rows: PreparedSplit) -> int:
-        """As many tokens at once as training holds, at the most."""
-        tokens = self.micro_batch * max(self.lengths)
-        return max(1, min(VALIDATION_ROWS_AT_ONCE, tokens // max(rows.lengths())))
+    def _loop_state(self) -> LoopState:
+        return LoopState(
+            rate=self.rate_override,
+            rate_factor=self.rate_factor,
+            micro_batch=self.micro_batch,
+            gradient_checkpointing=self.checkpointing,
+            healing=self.healing.state(),
+        )
 
     def _save_checkpoint(self) -> None:
         loss = self.validated[1] if self.validated and self.validated[0] == self.step else None
-        saved = checkpoint.save(
-            self.folder.checkpoints,
-            self.step,
-            self.parameters,
-            self.optimizer,
-            scale=torch.tensor(self.scaler.get_scale()),
-            random_state=checkpoint.random_state(),
-            validation_loss=loss,
-            learning_rate=self.rate_override,
-        )
-        self.reporter.sync()
-        if loss is not None and (self.best is None or loss < self.best[0]):
-            self.best = (loss, saved)
-        best = self.best[1] if self.best else None
-        checkpoint.prune(self.folder.checkpoint_folders(), self.numbers.keep_checkpoints, best)
-        self.reporter.event("checkpoint", f"Saved step {self.step}.", best=saved == best)
+        self.keeping.save(self.step, loss, self._loop_state())
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint that is whole; older ones are tried when it is not."""
-        for folder in reversed(self.folder.checkpoint_folders()):
-            try:
-                record, scale, state = checkpoint.load(folder, self.parameters, self.optimizer)
-            except checkpoint.Damaged as damage:
-                self.reporter.event("note", f"A checkpoint is damaged and was passed over: {damage}.")
-                continue
-            checkpoint.set_random_state(state)
-            if self.scaler.is_enabled():
-                self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": scale.item()})
-            self.step, self.rate_override = record.step, record.learning_rate
-            self.best = self._best_so_far()
-            self.reporter.at(self.step, self.job.total_steps)
-            self._say_resumed(record)
-            return
+        record = self.keeping.newest()
+        if record is not None:
+            self._take(record)
+            differences = same_environment(record)
+            words = f" Not bit for bit as it would have been: {'; '.join(differences)}." if differences else ""
+            self.reporter.event("resumed", f"Going on from step {self.step}.{words}", exact=not differences)
+        proposal = self.healing.accepted()
+        if proposal is not None and proposal.roll_back_to is not None:
+            self._go_back(proposal.roll_back_to, self.rate_factor * 0.5)
+            words = f"Went back to step {self.step}, at half the learning rate, as proposed."
+            self.reporter.event("recovery", words, remedy="roll-back", step=self.step, rate_factor=self.rate_factor)
 
-    def _best_so_far(self) -> tuple[float, Path] | None:
-        found = []
-        for folder in self.folder.checkpoint_folders():
-            loss = checkpoint.read_record(folder).validation_loss
-            if loss is not None:
-                found.append((loss, folder))
-        return min(found, default=None)
-
-    def _say_resumed(self, record: checkpoint.CheckpointRecord) -> None:
-        same = record.environment == checkpoint.environment()
-        words = "" if same else " The environment differs, so the last bits of later numbers may too."
-        self.reporter.event("resumed", f"Going on from step {self.step}.{words}", exact=same)
+    def _take(self, record: checkpoint.CheckpointRecord) -> None:
+        loop = record.loop
+        self.step, self.rate_override, self.rate_factor = record.step, loop.rate, loop.rate_factor
+        self.micro_batch = min(self.micro_batch, loop.micro_batch)
+        if loop.gradient_checkpointing and not self.checkpointing:
+            self._apply(UseCheckpointing(""))
+        self.healing.restore(loop.healing)
 
     def _leave(self, wish: Wish) -> Exit:
         """Keep the state at the last whole step; a stopped run also gets a usable result (requirement G13)."""
         self._save_checkpoint()
+        self.feed.close()
         if wish is Wish.PAUSE:
             return Exit.PAUSED
-        save_result(self.objective.model, self.job, self.folder)
+        save_result(self.objective.model, self.job, self.folder, self.group)
         return Exit.STOPPED
 
     def _finish(self) -> Exit:
-        save_result(self.objective.model, self.job, self.folder)
+        self.feed.close()
+        save_result(self.objective.model, self.job, self.folder, self.group)
         self.reporter.event("finished", f"{self.step} steps done.")
         return Exit.COMPLETED
-
-
-def _enable_checkpointing(model: torch.nn.Module) -> None:
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
-    model.enable_input_require_grads()  # type: ignore[operator]
-
-
-def _environment_facts() -> dict[str, str | int]:
-    here = checkpoint.environment()
-    return {"torch": here.torch, "transformers": here.transformers, "peft": here.peft, "threads": here.threads}

@@ -10,7 +10,7 @@ from studio.kit.fields import Choice, NumberField, Search, Switch, TextField
 from studio.kit.guard import act, component, toast
 from studio.kit.meters import bar, meter, ring
 from studio.kit.states import ErrorCard, empty, loading, notice
-from studio.kit.text import body, code, heading, label, muted, number, title
+from studio.kit.text import body, captioned, code, heading, label, muted, number, title
 from studio.kit.words import ago, amount, duration, duration_range, gigabytes, percent, plural, short
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "badge",
     "bar",
     "body",
+    "captioned",
     "card",
     "chip",
     "code",

@@ -12,7 +12,9 @@ from studio.theme import BODY, RADIUS_FIELD, SANS, Ink
 HEIGHT = 36
 
 
-def _style(color: str, ground: str | None, line: str | None, hover: str, inset: int = 14) -> ft.ButtonStyle:
+def _style(
+    color: str, ground: str | None, line: str | None, hover: str, inset: int = 14, above: int = 0
+) -> ft.ButtonStyle:
     State = ft.ControlState
     return ft.ButtonStyle(
         color={State.DISABLED: Ink.MUTED, State.DEFAULT: color},
@@ -23,7 +25,7 @@ def _style(color: str, ground: str | None, line: str | None, hover: str, inset: 
         if line
         else {State.FOCUSED: ft.BorderSide(2, Ink.FILL)},
         shape=ft.RoundedRectangleBorder(radius=RADIUS_FIELD),
-        padding=ft.Padding.symmetric(horizontal=inset, vertical=0),
+        padding=ft.Padding.symmetric(horizontal=inset, vertical=above),
         text_style=ft.TextStyle(size=BODY, font_family=SANS),
         icon_size=18,
         elevation=0,
@@ -33,6 +35,7 @@ def _style(color: str, ground: str | None, line: str | None, hover: str, inset: 
 
 PRIMARY = _style(Ink.ON_ACTION, Ink.ACTION, None, ft.Colors.with_opacity(0.12, "#000000"))
 SECONDARY = _style(Ink.TEXT, None, Ink.FIELD, ft.Colors.with_opacity(0.08, Ink.TEXT))
+SENTENCE = _style(Ink.TEXT, None, Ink.FIELD, ft.Colors.with_opacity(0.08, Ink.TEXT), above=8)
 QUIET = _style(Ink.PRIMARY, None, None, ft.Colors.with_opacity(0.10, Ink.PRIMARY), inset=6)
 DANGER = _style(Ink.RED, None, Ink.RED, ft.Colors.with_opacity(0.10, Ink.RED))
 
@@ -57,6 +60,11 @@ def secondary(words: str, on_click: Handler, *, icon: Any = None, disabled: bool
     return ft.OutlinedButton(
         words, icon=icon, on_click=act(on_click), disabled=disabled, style=SECONDARY, height=HEIGHT
     )
+
+
+def sentence(words: str, on_click: Handler) -> ft.Control:
+    """Something one may do that takes a sentence to say; it breaks into lines where there is no room."""
+    return ft.OutlinedButton(words, on_click=act(on_click), style=SENTENCE)
 
 
 def danger(words: str, on_click: Handler, *, icon: Any = None, disabled: bool = False) -> ft.Control:

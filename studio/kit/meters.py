@@ -35,8 +35,8 @@ def meter(name: str, share: float, words: str, *, alarm: bool = True) -> ft.Cont
     )
 
 
-def ring(share: float, *, size: int = 88, color: str = Ink.FILL) -> ft.Control:
-    """A ring with the percentage inside."""
+def ring(share: float, *, size: int = 88, color: str = Ink.FILL, words: str = "", name: str = "Progress") -> ft.Control:
+    """A ring with the percentage inside, or other words for it."""
     layers: list[ft.Control] = [
         ft.ProgressRing(
             value=max(0.0, min(1.0, share)),
@@ -46,9 +46,11 @@ def ring(share: float, *, size: int = 88, color: str = Ink.FILL) -> ft.Control:
             color=color,
             bgcolor=Ink.TRACK,
             stroke_cap=ft.StrokeCap.ROUND,
-            semantics_label="Progress",
+            semantics_label=name,
             semantics_value=round(share * 100),
         ),
-        ft.Container(text.number(percent(share), size=16), width=size, height=size, alignment=ft.Alignment.CENTER),
+        ft.Container(
+            text.number(words or percent(share), size=16), width=size, height=size, alignment=ft.Alignment.CENTER
+        ),
     ]
     return ft.Stack(layers, width=size, height=size)

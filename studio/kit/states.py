@@ -42,19 +42,26 @@ def notice(tone: str, what: str, why: str = "", *actions: ft.Control) -> ft.Cont
     )
 
 
-def ErrorCard(card: Card, on_action: Callable[[Action], object] | None = None) -> ft.Control:
-    """What happened, why, and what to do. Actions with a verb become buttons when somebody can carry them out."""
-    from studio.kit.buttons import secondary
+def ErrorCard(
+    card: Card,
+    on_action: Callable[[Action], object] | None = None,
+    possible: Callable[[Action], bool] | None = None,
+    tone: str = "bad",
+    also: ft.Control | None = None,
+) -> ft.Control:
+    """What happened, why, and what to do. Actions with a verb become buttons when they can be carried out here
+    (`possible`); the others are advice. `also` stands beside the buttons."""
+    from studio.kit.buttons import sentence
 
     buttons: list[ft.Control] = []
     steps: list[str] = []
     for action in card.actions:
-        if on_action is not None and action.do:
-            buttons.append(secondary(action.label, lambda action=action, do=on_action: do(action)))
+        if on_action is not None and action.do and (possible is None or possible(action)):
+            buttons.append(sentence(action.label, lambda action=action, do=on_action: do(action)))
         else:
             steps.append(action.label)
     advice = ft.Column([_step(step) for step in steps], spacing=2, tight=True)
-    return notice("bad", card.what, card.why, *([advice] if steps else []), *buttons)
+    return notice(tone, card.what, card.why, *([advice] if steps else []), *buttons, *([also] if also else []))
 
 
 def _step(words: str) -> ft.Control:

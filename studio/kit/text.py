@@ -41,6 +41,11 @@ def muted(value: str, *, size: float = SMALL, **rest: Any) -> ft.Text:
     return _text(value, size, color=Ink.MUTED, **rest)
 
 
+def captioned(name: str, words: str) -> ft.Control:
+    """A grey sentence under the small name of what it tells."""
+    return ft.Column([muted(name), body(words, color=Ink.MUTED)], spacing=0, tight=True)
+
+
 def number(value: str, *, size: float = TITLE, color: str = Ink.TEXT) -> ft.Text:
     """A figure that matters; its digits are of one width."""
     return _text(value, size, strong=True, color=color, no_wrap=True)

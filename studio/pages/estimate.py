@@ -11,7 +11,6 @@ from studio.hooks import use_engine, use_topic
 from studio.kit import (
     badge,
     body,
-    code,
     component,
     divider,
     duration_range,
@@ -24,9 +23,10 @@ from studio.kit import (
     plural,
     quiet,
 )
+from studio.pages.wizard_needs import electricity, grams, memory_bars, price
 from studio.pages.wizard_state import PlanState, chosen_model, profile_title, use_models
 from studio.session import WizardDraft
-from studio.theme import S1, S2, S3, S4
+from studio.theme import S2, S3
 
 SURE = {"low": "a rough guess", "medium": "a fair guess", "high": "close"}
 
@@ -84,23 +84,19 @@ def Numbers(estimate: Estimate, steps: int) -> Any:
         meter("Memory at its peak", share, words),
         muted(f"on {estimate.device}; between {gigabytes(estimate.memory_low)} and {gigabytes(estimate.memory_high)}"),
         _pair("Disk", muted(gigabytes(estimate.disk_bytes))),
+        _pair(
+            "Electricity", muted(f"{electricity(estimate.energy)}, {price(estimate.energy)} {estimate.energy.currency}")
+        ),
+        _pair("Carbon dioxide", muted(grams(estimate.energy.carbon_grams))),
         _pair("Weights trained", muted(f"{estimate.trainable:,}")),
         _pair("How sure", badge(SURE[estimate.confidence], "plain")),
         muted(estimate.confidence_reason),
         ft.Row([quiet("Hide why" if open_ else "Why this much?", lambda: set_open(lambda now: not now))]),
     ]
     if open_:
-        blocks += [_part(each.title, gigabytes(each.amount), each.reason) for each in estimate.memory]
+        blocks += memory_bars(estimate.memory, reasons=True)
     return ft.Column(blocks, spacing=S2, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 
 def _pair(name: str, value: ft.Control) -> ft.Control:
     return ft.Row([muted(name), value], alignment=ft.MainAxisAlignment.SPACE_BETWEEN)
-
-
-def _part(title: str, size: str, reason: str) -> ft.Control:
-    return ft.Column(
-        [ft.Row([body(title, expand=True), code(size, selectable=False)], spacing=S4), muted(reason)],
-        spacing=S1,
-        tight=True,
-    )

@@ -1,14 +1,13 @@
-"""Pieces that several pages share: resource meters, a run as a card and as a row, verbs of error cards."""
+"""Pieces that several pages share: resource meters, a run as a card and as a row."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flet as ft
 
-from engine.core.errors import RunError
 from engine.runs.views import RunView
-from engine.spec.records import Action, RunState
+from engine.spec.records import RunState
 from studio.charts import sparkline
 from studio.hooks import go, use_engine, use_surroundings, use_topic
 from studio.kit import (
@@ -24,13 +23,9 @@ from studio.kit import (
     muted,
     percent,
     short,
-    toast,
 )
 from studio.kit.words import eta_words
 from studio.theme import S2, S3
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 
 @component
@@ -126,19 +121,6 @@ def run_row(run: RunView, narrow: bool) -> ft.Control:
         padding=12,
         name=f"Run {run.name}, {run.state.value}",
     )
-
-
-def carry_out(engine: Engine, action: Action, run_id: str) -> None:
-    """Do what an error card's button says. Raises StudioError when the engine refuses."""
-    if action.do == "resume":
-        engine.runs.resume(action.subject or run_id)
-        toast("The run goes on from its last checkpoint.")
-    elif action.do == "open":
-        go(action.subject)
-    else:
-        raise RunError(
-            "PEFT Studio cannot do this by itself yet.", f"It was asked to “{action.label}”.", "Do it by hand."
-        )
 
 
 def by_state(runs: tuple[RunView, ...], *states: RunState) -> list[RunView]:

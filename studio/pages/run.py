@@ -11,11 +11,12 @@ from engine.spec.records import RunState
 from studio.charts import zones
 from studio.hooks import use_engine, use_surroundings, use_topic
 from studio.kit import (
-    ErrorCard,
     body,
     card,
+    columns,
     component,
     danger,
+    divider,
     dot,
     duration,
     duration_range,
@@ -34,9 +35,11 @@ from studio.kit import (
     title,
     toast,
 )
-from studio.pages.parts import ResourceMeters, carry_out, run_line
+from studio.pages.parts import ResourceMeters, run_line
+from studio.pages.run_curve import LossCurve
+from studio.pages.run_healing import Asked, Healing
 from studio.pages.run_result import Result
-from studio.pages.run_tabs import LossCurve, Tabs
+from studio.pages.run_tabs import TABS, Tabs
 from studio.shell import frame
 from studio.theme import S2, S4, Ink
 
@@ -58,15 +61,14 @@ def RunBody(run_id: str) -> Any:
     surroundings = use_surroundings()
     live = engine.runs.live(run_id)
     run = use_topic(live.view, every=0.5)
-    blocks: list[ft.Control] = []
-    if run.error is not None:
-        blocks.append(ErrorCard(run.error, lambda action: carry_out(engine, action, run_id)))
-    elif run.state is RunState.LOST:
+    tab, choose_tab = ft.use_state(TABS[0])
+    blocks: list[ft.Control] = [Asked(live, lambda: choose_tab("Log"))]
+    if run.error is None and run.state is RunState.LOST:
         blocks.append(notice("bad", "This run stopped answering.", "It can go on from its last checkpoint."))
     blocks.append(Numbers(live))
     if run.state is RunState.COMPLETED or run.kind != "train":
         blocks.append(Result(run_id))
-    blocks += [section("Loss", card(LossCurve(live))), Tabs(live)]
+    blocks += [section("Loss", card(LossCurve(live))), Healing(live), Tabs(live, tab, choose_tab)]
     panel = ft.Column(
         [heading("This computer"), ResourceMeters()],
         spacing=S4,
@@ -132,11 +134,15 @@ def Numbers(live: LiveRun) -> Any:
         fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by it"),
     ]
     boxes: list[ft.Control] = [ft.Container(each, width=110) for each in facts]
-    return card(
+    preferences = _preferences(live)
+    first: ft.Control = (
         ft.Row([progress, *boxes], spacing=S2, run_spacing=S4, wrap=True)
         if not narrow
         else ft.Column([progress, ft.Row(boxes, spacing=S2, run_spacing=S4, wrap=True)], spacing=S4)
     )
+    if not preferences:
+        return card(first)
+    return card(ft.Column([first, divider(), columns(preferences, 1 if narrow else 2)], spacing=S4))
 
 
 def _epoch(run: RunView) -> str:
@@ -148,7 +154,9 @@ def _time(run: RunView) -> ft.Control:
         return fact("Time left", duration(run.eta.expected), duration_range(run.eta.low, run.eta.high))
     if run.state in (RunState.RUNNING, RunState.INITIALIZING):
         return fact("Time left", "–", "after a few steps")
-    return fact("Time taken", duration(run.seconds) if run.seconds else "–", "last attempt" if run.attempt else "")
+    return fact(
+        "Time taken", duration(run.seconds) if run.seconds else "–", "last attempt" if run.attempt else "one attempt"
+    )
 
 
 def _loss(live: LiveRun) -> ft.Control:
@@ -159,6 +167,20 @@ def _loss(live: LiveRun) -> ft.Control:
     bands = zones(series.values[:5])
     note = bands.name(series.last) if bands else ""
     return fact("Loss now", short(series.last), note)
+
+
+def _preferences(live: LiveRun) -> list[ft.Control]:
+    """How often the better answer is the likelier one, and by how much; for runs that learn preferences."""
+    names = (("Prefers the better answer", ""), ("The same on held-out rows", "validation_"))
+    found: list[ft.Control] = []
+    for title_, side in names:
+        share = live.series[f"{side}preference_accuracy"].last
+        margin = live.series[f"{side}preference_margin"].last
+        if share is not None:
+            found.append(
+                fact(title_, percent(share), f"by a margin of {short(margin)} nats" if margin is not None else "")
+            )
+    return found
 
 
 def _held_out(run: RunView) -> ft.Control:

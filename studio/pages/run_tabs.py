@@ -1,16 +1,16 @@
-"""The curve of a run, and the tabs below it: events, log, settings, checkpoints."""
+"""The tabs below a run's curve: events, log, settings, checkpoints."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import flet as ft
 
 from engine.spec.fields import settings_of
 from engine.spec.runspec import TrainJob
-from studio.charts import Curve, Mark, in_words, loss_chart, zones
-from studio.hooks import use_feed, use_surroundings, use_topic
+from studio.hooks import use_feed, use_topic
 from studio.kit import (
     TextField,
     ago,
@@ -27,78 +27,20 @@ from studio.kit import (
     row,
     short,
 )
-from studio.kit.guard import act
-from studio.theme import S2, S3, S4, Ink
+from studio.theme import S2, S3
 
 if TYPE_CHECKING:
     from engine.runs.follow import LiveRun
 
-HEIGHT = 300
 LINES = 300
 """Log lines drawn at once."""
 TABS = ("Events", "Log", "Settings", "Checkpoints")
 
 
 @component
-def LossCurve(live: LiveRun) -> Any:
-    """Train and validation loss, redrawn at most four times a second at exactly the size it has."""
-    surroundings = use_surroundings()
-    width, set_width = ft.use_state(0)
-    use_topic(live.changed, every=0.25)
-    run = use_topic(live.view, every=1.0)
-    palette = surroundings.palette
-    loss, held_out = live.series["loss"], live.series["validation_loss"]
-    train = Curve("training", loss.steps, loss.values, palette.fill, smooth=True)
-    validation = Curve("held-out rows", held_out.steps, held_out.values, palette.purple)
-    marks = [Mark(each.step, palette.green if each.best else palette.base) for each in live.checkpoints()]
-    described = in_words(train, validation if len(held_out) else None, run.total_steps)
-    if not len(loss):
-        picture: ft.Control = ft.Container(
-            muted("The curve begins with the first step.", size=14), height=HEIGHT, alignment=ft.Alignment.CENTER
-        )
-    elif width:
-        svg = loss_chart(
-            [train, validation],
-            width=width,
-            height=HEIGHT,
-            total_steps=run.total_steps,
-            palette=palette,
-            bands=zones(loss.values[:5]),
-            marks=marks,
-        )
-        picture = ft.Image(src=svg, width=width, height=HEIGHT, gapless_playback=True, exclude_from_semantics=True)
-    else:
-        picture = ft.Container(height=HEIGHT)
-    legend = row(
-        _key(Ink.FILL, "training"),
-        _key(Ink.PURPLE, "held-out rows"),
-        muted("triangles: checkpoints, green the best"),
-        spacing=S4,
-    )
-    return ft.Column(
-        [
-            legend,
-            ft.Container(
-                ft.Semantics(content=picture, label=described, image=True, container=True),
-                height=HEIGHT,
-                on_size_change=act(lambda event: set_width(int(event.width))),
-            ),
-        ],
-        spacing=S2,
-        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
-    )
-
-
-def _key(color: str, words: str) -> ft.Control:
-    line = ft.Container(width=16, height=3, bgcolor=color, border_radius=2)
-    return ft.Row([line, muted(words)], spacing=S2, tight=True)
-
-
-@component
-def Tabs(live: LiveRun) -> Any:
+def Tabs(live: LiveRun, name: str, choose: Callable[[str], object]) -> Any:
     """One of four views of what the run wrote."""
-    name, set_name = ft.use_state(TABS[0])
-    chips = [chip(each, lambda each=each: set_name(each), selected=each == name) for each in TABS]
+    chips = [chip(each, lambda each=each: choose(each), selected=each == name) for each in TABS]
     view = {"Events": Events, "Log": Log, "Settings": Settings, "Checkpoints": Checkpoints}[name]
     return ft.Column([row(*chips), card(view(live))], spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 

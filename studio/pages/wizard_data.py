@@ -27,7 +27,7 @@ from studio.kit import (
 )
 from studio.pages.upload import Uploads
 from studio.pages.wizard_found import Found
-from studio.pages.wizard_rows import Rendered
+from studio.pages.wizard_rows import RenderedDraft
 from studio.session import Session, WizardDraft
 from studio.theme import S2, S3, S4
 
@@ -51,8 +51,8 @@ async def import_chosen(engine: Engine, session: Session) -> None:
 
 
 @component
-def DataStep(draft: WizardDraft) -> Any:
-    """Where the data comes from, and what it is."""
+def DataStep(draft: WizardDraft, earlier: bool = True) -> Any:
+    """Where the data comes from, and what it is; with `earlier`, datasets from before are offered, too."""
     session, engine = use_session(), use_engine()
     busy, set_busy = ft.use_state("")
     problem, set_problem = ft.use_state(lambda: None)
@@ -71,7 +71,7 @@ def DataStep(draft: WizardDraft) -> Any:
         finally:
             set_busy("")
 
-    blocks: list[ft.Control] = [Sources(draft, look)]
+    blocks: list[ft.Control] = [Sources(draft, look, earlier)]
     if busy:
         blocks.append(loading(f"Reading {busy}"))
     if problem is not None:
@@ -79,12 +79,12 @@ def DataStep(draft: WizardDraft) -> Any:
     if draft.inspection is not None:
         blocks.append(Found(draft))
     if draft.dataset:
-        blocks.append(Rendered(draft))
+        blocks.append(RenderedDraft(draft))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 
 @component
-def Sources(draft: WizardDraft, look: Any) -> Any:
+def Sources(draft: WizardDraft, look: Any, offer_earlier: bool) -> Any:
     """Path, upload, samples, earlier datasets."""
     engine, session = use_engine(), use_session()
     surroundings = use_surroundings()
@@ -122,7 +122,7 @@ def Sources(draft: WizardDraft, look: Any) -> Any:
     blocks = [source, kinds, label("Or start from a sample"), columns(samples, 1 if narrow else 3)]
     shipped = {path.name for path in engine.samples()}
     earlier = [each for each in datasets if Path(each.source).name not in shipped][:EARLIER]
-    if earlier:
+    if earlier and offer_earlier:
         blocks += [label("Or use data from before"), *[_earlier(each, draft, session) for each in earlier]]
     return ft.Column(blocks, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 

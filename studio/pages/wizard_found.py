@@ -8,7 +8,7 @@ import flet as ft
 import msgspec
 
 from engine.core.errors import unexpected
-from engine.data.nouns import Finding, Inspection, Mapping, Row, Shape
+from engine.data.nouns import BadRow, Finding, Inspection, Mapping, Row, Schema
 from studio.hooks import use_engine, use_session, use_surroundings
 from studio.kit import (
     Busy,
@@ -33,20 +33,23 @@ from studio.theme import S1, S2, S3, S4, Ink
 
 LEVELS = {"problem": "bad", "warning": "warn", "info": "info"}
 PROBLEMS_SHOWN, SAMPLES_SHOWN = 8, 3
-SHAPES = {
-    "messages": "conversations",
-    "sharegpt": "conversations (ShareGPT)",
-    "instruction": "instructions with answers",
-    "pairs": "questions with answers",
+SCHEMAS: dict[str, str] = {
+    "chat": "conversations",
+    "instruction": "questions with answers",
     "classification": "texts with labels",
     "text": "plain texts",
+    "preference": "pairs of a better and a worse answer",
+    "kto": "answers rated good or bad",
+    "multiple_choice": "questions with choices",
 }
-MAPPABLE: tuple[Shape, ...] = ("pairs", "instruction", "classification", "text")
+MAPPABLE: tuple[Schema, ...] = ("instruction", "classification", "text", "preference", "kto", "chat")
 NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
-    "pairs": (("prompt", "Question"), ("answer", "Answer")),
-    "instruction": (("prompt", "Instruction"), ("context", "Input (may stay empty)"), ("answer", "Answer")),
+    "instruction": (("instruction", "Question"), ("output", "Answer"), ("input", "Extra input (may stay empty)")),
     "classification": (("text", "Text"), ("label", "Label")),
     "text": (("text", "Text"),),
+    "preference": (("instruction", "Question"), ("chosen", "Better answer"), ("rejected", "Worse answer")),
+    "kto": (("instruction", "Question"), ("output", "Answer"), ("label", "Good or bad")),
+    "chat": (("messages", "Conversation"),),
 }
 
 
@@ -59,15 +62,15 @@ def Found(draft: WizardDraft) -> Any:
     if not found.detection.sure:
         blocks.append(MapColumns(draft))
     blocks += [finding_notice(each) for each in found.findings]
-    if found.problem_count:
-        blocks.append(_problems(found))
+    if found.bad_count:
+        blocks.append(bad_rows(found.bad[:PROBLEMS_SHOWN], found.bad_count))
     if found.sample and not draft.dataset:
         blocks.append(section("The first rows", card(_samples(found.sample[:SAMPLES_SHOWN]))))
     return ft.Column(blocks, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 
 def _summary(found: Inspection) -> ft.Control:
-    kind = SHAPES.get(found.shape, "rows whose columns need a role")
+    kind = SCHEMAS.get(found.schema or "", "rows whose columns need a role")
     what = f"{plural(found.rows, 'row')} of {kind}"
     form = f"{found.format.name.upper()}, {gigabytes(found.format.bytes)}"
     if found.format.encoding:
@@ -77,8 +80,8 @@ def _summary(found: Inspection) -> ft.Control:
             ft.Row(
                 [
                     code(guess.column, selectable=False),
-                    badge(guess.role if guess.role != "unused" else "not used", _tone(guess.role)),
-                    muted(percent(guess.confidence) if guess.role != "unused" else ""),
+                    badge(guess.role if guess.role != "ignored" else "not used", _tone(guess.role)),
+                    muted(percent(guess.confidence) if guess.role != "ignored" else ""),
                 ],
                 spacing=S2,
                 tight=True,
@@ -94,7 +97,7 @@ def _summary(found: Inspection) -> ft.Control:
 
 
 def _tone(role: str) -> str:
-    return "tuned" if role in ("answer", "label", "messages") else "plain" if role == "unused" else "info"
+    return "tuned" if role in ("output", "label", "messages", "chosen") else "plain" if role == "ignored" else "info"
 
 
 def finding_notice(finding: Finding) -> ft.Control:
@@ -102,21 +105,22 @@ def finding_notice(finding: Finding) -> ft.Control:
     return notice(LEVELS[finding.level], finding.what, f"{finding.why} {finding.fix}")
 
 
-def _problems(found: Inspection) -> ft.Control:
+def bad_rows(shown: tuple[BadRow, ...], count: int) -> ft.Control:
+    """Lines that could not be used, of `count` in all: where, what is wrong, how to mend it."""
     lines: list[ft.Control] = [
         ft.Row(
             [
                 ft.Container(code(f"line {each.line}", size=12), width=84),
-                ft.Column([body(each.what), muted(each.fix)], spacing=0, tight=True, expand=True),
+                ft.Column([body(each.problem), muted(each.remedy)], spacing=0, tight=True, expand=True),
             ],
             vertical_alignment=ft.CrossAxisAlignment.START,
         )
-        for each in found.problems[:PROBLEMS_SHOWN]
+        for each in shown
     ]
-    rest = found.problem_count - len(lines)
+    rest = count - len(lines)
     if rest > 0:
         lines.append(muted(f"and {plural(rest, 'more line')}"))
-    head = f"{plural(found.problem_count, 'line')} could not be used; the other rows are fine"
+    head = f"{plural(count, 'line')} could not be used; the other rows are fine"
     return section(head, card(ft.Column(lines, spacing=S2, tight=True)))
 
 
@@ -149,17 +153,17 @@ def MapColumns(draft: WizardDraft) -> Any:
     engine, session = use_engine(), use_session()
     found = draft.inspection
     assert found is not None
-    suggested = found.detection.mapping or Mapping(shape="pairs")
-    shapes = [(each, SHAPES[each]) for each in MAPPABLE]
-    first: str = suggested.shape if suggested.shape in MAPPABLE else "pairs"
-    shape, set_shape = ft.use_state(first)
-    chosen, set_chosen = ft.use_state(lambda: {role: getattr(suggested, role) for role, _ in NEEDED[shape]})
+    suggested = found.detection.mapping or Mapping(schema="instruction")
+    schemas = [(each, SCHEMAS[each]) for each in MAPPABLE]
+    first: str = suggested.schema if suggested.schema in MAPPABLE else "instruction"
+    schema, set_schema = ft.use_state(first)
+    chosen, set_chosen = ft.use_state(lambda: {role: getattr(suggested, role) for role, _ in NEEDED[schema]})
     problem, set_problem = ft.use_state(lambda: None)
     width = 200 if use_surroundings().columns > 1 else 300
 
     async def use() -> None:
-        fields = {role: chosen.get(role, "") for role, _ in NEEDED[shape]}
-        mapping = msgspec.convert({"shape": shape, **fields}, Mapping)
+        fields = {role: chosen.get(role, "") for role, _ in NEEDED[schema]}
+        mapping = msgspec.convert({"schema": schema, **fields}, Mapping)
         set_problem(lambda _: None)
         try:
             inspection = await engine.inspect_data(engine.path(draft.path), mapping)
@@ -178,16 +182,16 @@ def MapColumns(draft: WizardDraft) -> Any:
             label=words,
             width=width,
         )
-        for role, words in NEEDED[shape]
+        for role, words in NEEDED[schema]
     ]
-    missing = any(not chosen.get(role) for role, _ in NEEDED[shape] if role != "context")
+    missing = any(not chosen.get(role) for role, _ in NEEDED[schema] if role != "input")
     return notice(
         "warn",
         "Which column is what?",
         "The file does not say it clearly enough to decide without you.",
         ft.Column(
             [
-                Choice(shape, shapes, set_shape, label="Each row is", width=width + 60),
+                Choice(schema, schemas, set_schema, label="Each row is", width=width + 60),
                 ft.Row(fields, spacing=S3, run_spacing=S3, wrap=True),
                 row(Busy("Use these columns", "Reading", use, disabled=missing)),
                 *([ErrorCard(problem)] if problem is not None else []),

@@ -7,11 +7,16 @@ from typing import Any
 import flet as ft
 
 from engine.plan.checks import Check
+from engine.plan.facts import DataFacts
+from engine.plan.methods import TABLE
+from engine.plan.objectives import TABLE as OBJECTIVES
 from engine.plan.planner import Plan
 from engine.spec.methods import method_name
 from studio.hooks import use_session, use_surroundings
-from studio.kit import ErrorCard, TextField, body, card, columns, component, fact, loading, muted, section
+from studio.kit import TextField, body, card, columns, component, fact, loading, muted, section
 from studio.pages.wizard_found import finding_notice
+from studio.pages.wizard_needs import Alternatives, Needs
+from studio.pages.wizard_settings import Refused
 from studio.pages.wizard_state import PlanState
 from studio.session import WizardDraft
 from studio.theme import S2, S3, S4, Ink
@@ -21,7 +26,6 @@ MARKS = {
     "warning": (ft.Icons.WARNING_AMBER_ROUNDED, Ink.AMBER, "take a look"),
     "problem": (ft.Icons.CANCEL, Ink.RED, "stands against it"),
 }
-METHOD_NAMES = {"lora": "LoRA", "qlora": "QLoRA", "full": "Every weight"}
 
 
 @component
@@ -30,7 +34,7 @@ def Review(draft: WizardDraft, state: PlanState) -> Any:
     session = use_session()
     narrow = use_surroundings().columns == 1
     if state.card is not None:
-        return ErrorCard(state.card)
+        return Refused(state.card)
     if state.plan is None or state.draft is None:
         return loading("Counting your data in the model's own tokens")
     plan = state.plan
@@ -42,6 +46,8 @@ def Review(draft: WizardDraft, state: PlanState) -> Any:
             _summary(plan, state, narrow),
             section("Before the start", card(ft.Column(checks, spacing=S2, tight=True))),
             *[finding_notice(each) for each in plan.findings],
+            Needs(plan),
+            *([Alternatives(draft, plan)] if plan.alternatives else []),
         ],
         spacing=S4,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
@@ -52,14 +58,31 @@ def _summary(plan: Plan, state: PlanState, narrow: bool) -> ft.Control:
     training = plan.training
     data = state.draft.data if state.draft else None
     facts = [
-        fact("Method", METHOD_NAMES.get(method_name(plan.method), method_name(plan.method))),
+        fact("Method", named(plan), objective_title(plan)),
         fact("Epochs", str(training.epochs), f"{plan.total_steps} steps"),
         fact("Learning rate", f"{training.learning_rate:g}", training.schedule),
         fact("Batch", str(training.batch_size), "examples per step"),
         fact("Context", f"{training.max_length:,}", "tokens"),
-        fact("Examples", f"{data.rows:,}" if data else "", f"{data.validation_rows:,} held out" if data else ""),
+        fact("Examples", f"{data.examples:,}" if data else "", _held_out(data) if data else ""),
     ]
     return card(columns(list(facts), 2 if narrow else 3))
+
+
+def _held_out(data: DataFacts) -> str:
+    """Held-out examples; of preferences both answers are rows of one example."""
+    held = data.validation_rows // 2 if data.layout == "pairs" else data.validation_rows
+    return f"{held:,} held out"
+
+
+def named(plan: Plan) -> str:
+    """The method by the name it was chosen by: LoRA+ is LoRA with other knobs."""
+    name = next((str(each.value) for each in plan.values if each.name == "method"), method_name(plan.method))
+    return TABLE[name].title if name in TABLE else name
+
+
+def objective_title(plan: Plan) -> str:
+    """What is optimised."""
+    return OBJECTIVES[str(plan.objective.__struct_config__.tag)].title
 
 
 def _check(check: Check, narrow: bool) -> ft.Control:

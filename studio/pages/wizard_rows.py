@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import flet as ft
 
 from engine.core.errors import unexpected
+from engine.plan.models import BaseModel
+from engine.spec.prepared import Split
 from studio.hooks import use_engine, use_loaded
 from studio.kit import ErrorCard, card, component, loading, muted, notice, section
 from studio.pages.wizard_state import chosen_model, first_length, use_models
@@ -21,17 +23,22 @@ SHOWN = 10
 
 
 @component
-def Rendered(draft: WizardDraft) -> Any:
+def RenderedDraft(draft: WizardDraft) -> Any:
     """The first training rows of the chosen dataset, with the chosen model's template (or the first model's)."""
-    engine = use_engine()
     models = use_models()
     model = chosen_model(models, draft) or models[0]
+    return Rendered(draft.dataset, model, first_length(use_engine(), draft, model))
+
+
+@component
+def Rendered(dataset: str, model: BaseModel, length: int, split: Split = "train", start: int = 0) -> Any:
+    """Rows of one side from `start` on, cut at `length` tokens."""
+    engine = use_engine()
 
     async def load() -> tuple[PreviewRow, ...]:
-        length = first_length(engine, draft, model)
-        return await engine.preview(draft.dataset, Path(model.path), length, "train", 0, SHOWN)
+        return await engine.preview(dataset, Path(model.path), length, split, start, SHOWN)
 
-    loaded = use_loaded(load, [draft.dataset, model.path])
+    loaded = use_loaded(load, [dataset, model.path, length, split, start])
     if loaded.error is not None:
         return ErrorCard(unexpected(loaded.error))
     if loaded.value is None:

@@ -1,4 +1,4 @@
-"""Step 4: how it is trained. Five values that matter, each with its reason; the rest on demand, by group."""
+"""Step 4: how it is trained. The method, five values that matter, each with its reason; the rest on demand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.plan.defaults import Value
 from engine.plan.edits import settings_for
 from engine.spec.fields import Level, Setting
 from engine.spec.methods import method_name
-from engine.spec.records import Fact
+from engine.spec.records import Card, Fact
 from studio.hooks import use_session, use_surroundings
 from studio.kit import (
     Choice,
@@ -23,16 +23,16 @@ from studio.kit import (
     component,
     icon_button,
     loading,
-    muted,
     quiet,
     section,
 )
 from studio.pages.wizard_found import finding_notice
-from studio.pages.wizard_state import PlanState
+from studio.pages.wizard_method import MethodPart
+from studio.pages.wizard_needs import Alternatives
+from studio.pages.wizard_state import OBJECTIVE, PlanState
 from studio.session import WizardDraft
 from studio.theme import S1, S3, S4, Ink
 
-METHODS = (("", "Chosen for you"), ("lora", "LoRA"), ("qlora", "QLoRA, 4 bits"), ("full", "Every weight"))
 GROUPS = {Level.ESSENTIAL: "What matters most", Level.ADVANCED: "Advanced", Level.EXPERT: "Expert"}
 
 
@@ -43,26 +43,29 @@ def SettingsStep(draft: WizardDraft, state: PlanState) -> Any:
     if state.card is not None and state.plan is None:
         return ft.Column(
             [
-                ErrorCard(state.card),
-                quiet("Take the suggested values again", lambda: session.edit(edits={}, method="")),
+                Refused(state.card),
+                MethodPart(draft, None, None),
             ],
             spacing=S3,
         )
     if state.plan is None:
         return loading("Counting your data in the model's own tokens")
     plan = state.plan
-    method: Any = method_name(plan.method)
-    settings = settings_for(method)
+    method = method_name(plan.method)
+    settings = settings_for(method, str(plan.objective.__struct_config__.tag))
     values = {each.name: each for each in plan.values}
     levels = list(GROUPS) if draft.show_all else [Level.ESSENTIAL]
-    blocks: list[ft.Control] = [MethodRow(draft, values.get("method"))]
+    blocks: list[ft.Control] = [MethodPart(draft, values.get("method"), values.get(OBJECTIVE))]
     for level in levels:
         rows: list[ft.Control] = [
             SettingRow(setting, values[name], name in draft.edits, key=f"{name}-{method}")  # type: ignore[call-arg]
             for name, setting in settings.items()
             if setting.level is level and name in values
         ]
-        blocks.append(section(GROUPS[level], card(ft.Column(rows, spacing=S4, tight=True))))
+        if rows:
+            blocks.append(section(GROUPS[level], card(ft.Column(rows, spacing=S4, tight=True))))
+    if plan.alternatives:
+        blocks.append(Alternatives(draft, plan))
     blocks += [finding_notice(each) for each in plan.findings]
     more = "Show only what matters most" if draft.show_all else f"Show all {len(settings)} settings"
     blocks.append(ft.Row([quiet(more, lambda: session.edit(show_all=not draft.show_all))]))
@@ -70,11 +73,11 @@ def SettingsStep(draft: WizardDraft, state: PlanState) -> Any:
 
 
 @component
-def MethodRow(draft: WizardDraft, value: Value | None) -> Any:
-    """LoRA, QLoRA, full, or as the plan decides."""
+def Refused(card_: Card) -> Any:
+    """Why there is no plan, and the way back to one."""
     session = use_session()
-    chosen = Choice(draft.method, METHODS, lambda name: session.edit(method=name, edits={}), label="Method", width=260)
-    return _line(chosen, muted(value.reason if value else "", size=14), use_surroundings().columns == 1)
+    again = quiet("Take the suggested values again", lambda: session.edit(edits={}, method=""))
+    return ft.Column([ErrorCard(card_), ft.Row([again])], spacing=S3)
 
 
 @component

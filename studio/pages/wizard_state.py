@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ import flet as ft
 import msgspec
 
 from engine.core.errors import StudioError, unexpected
+from engine.plan.edits import settings_for
 from engine.plan.models import BaseModel
 from engine.plan.planner import Draft, Plan
-from engine.spec.records import Card
+from engine.spec.objectives import LAYOUTS
+from engine.spec.records import Card, Fact
 from studio.hooks import use_engine, use_loaded, use_session, use_topic
 from studio.session import WizardDraft
 
@@ -24,6 +27,10 @@ FIRST_LENGTH = 2048
 """Tokens a dataset is first prepared at; the plan may then ask for fewer."""
 SAMPLE = "support.csv"
 SAMPLE_PROFILE = "customer-support"
+
+
+OBJECTIVE = "objective"
+"""The edit that names what is optimised; without it the plan chooses what suits the data."""
 
 
 class PlanState(msgspec.Struct, frozen=True, eq=False):
@@ -64,6 +71,7 @@ def use_plan(draft: WizardDraft) -> PlanState:
     """The plan that follows from the draft, again at every change; data is counted first where it was not yet."""
     engine = use_engine()
     model = chosen_model(use_models(), draft)
+    objective = objective_of(draft)
     length, set_length = ft.use_state(0)
     wanted = int(draft.edits.get("max_length", 0)) or length
     if not wanted and model is not None:
@@ -72,9 +80,9 @@ def use_plan(draft: WizardDraft) -> PlanState:
     async def count() -> Any:
         if model is None or not draft.dataset:
             return None
-        return await engine.facts(draft.dataset, model, wanted)
+        return await engine.facts(draft.dataset, model, wanted, objective)
 
-    loaded = use_loaded(count, [draft.dataset, draft.model, wanted])
+    loaded = use_loaded(count, [draft.dataset, draft.model, wanted, objective])
     state = _state(engine, draft, model, loaded.value, loaded.waiting, loaded.error)
 
     def prepare_again() -> None:
@@ -92,15 +100,34 @@ def _state(
         return PlanState()
     if error is not None:
         return PlanState(card=unexpected(error))
-    if facts is None or facts.dataset != draft.dataset:
+    objective = objective_of(draft)
+    if facts is None or facts.dataset != draft.dataset or (objective and LAYOUTS.get(objective) != facts.layout):
         return PlanState(waiting=waiting)
-    method: Any = draft.method or None
     name = draft.name or f"{facts.name}, {profile_title(engine, draft.profile).lower()}"
-    request = Draft(name=name, profile=draft.profile, model=model, data=facts, method=method, edits=draft.edits)
+    request = Draft(
+        name=name,
+        profile=draft.profile,
+        model=model,
+        data=facts,
+        method=draft.method or None,
+        objective=objective,
+        edits={key: value for key, value in draft.edits.items() if key != OBJECTIVE},
+    )
     try:
         return PlanState(plan=engine.plan(request), draft=request, waiting=waiting)
     except StudioError as problem:
         return PlanState(draft=request, card=problem.card)
+
+
+def objective_of(draft: WizardDraft) -> str | None:
+    """The objective a person chose; None leaves it to the plan."""
+    return str(draft.edits.get(OBJECTIVE, "")) or None
+
+
+def edits_that_fit(edits: Mapping[str, Fact], method: str, objective: str) -> dict[str, Fact]:
+    """Those edits that this method and objective have a setting for."""
+    known = settings_for(method, objective)
+    return {name: value for name, value in edits.items() if name in known}
 
 
 def ready_until(draft: WizardDraft, state: PlanState) -> int:

@@ -8,9 +8,15 @@ import msgspec
 from rich.markup import escape
 
 from engine.core.errors import DataError
-from engine.data.nouns import Dataset, DatasetRow, Finding, Inspection, Mapping, Row
+from engine.data.diff import RowChange
+from engine.data.inspect import mapped_roles
+from engine.data.nouns import Dataset, DatasetRow, Finding, Inspection, Mapping, Row, SplitPlan
+from engine.data.preferences import shared_turns
+from engine.data.preview import PreviewRow
+from engine.data.quality_report import QualityReport
 from studio.terminal.show import console, table
 
+MOST_COLUMNS = 40
 LEVELS = {"info": "[dim]note[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
 
 
@@ -21,8 +27,8 @@ def print_inspection(found: Inspection) -> None:
         each for each in (form.encoding, f"delimiter {form.delimiter!r}" if form.delimiter else "") if each
     )
     console.print(f"[bold]{escape(found.source)}[/]: {form.name}{f' ({details})' if details else ''}")
-    console.print(f"{found.rows:,} usable rows of {found.records:,}, {found.problem_count} with a problem")
-    guesses = found.detection.roles
+    console.print(f"{found.rows:,} usable rows of {found.read:,}, {found.bad_count} with a problem")
+    guesses = mapped_roles(found.detection, found.mapping)[:MOST_COLUMNS]
     if guesses:
         table(
             ("column", "role", ">sure", "because"),
@@ -30,10 +36,13 @@ def print_inspection(found: Inspection) -> None:
         )
     if not found.detection.sure:
         console.print("[yellow]The columns' roles are not certain.[/] Import with --map role=column, for example:")
-        console.print("  --map prompt=<column of the question> --map answer=<column of the answer>")
-    for problem in found.problems[:10]:
-        console.print(f"  line {problem.line}: {escape(problem.what)} {escape(problem.fix)}")
+        console.print("  --map instruction=<column of the question> --map output=<column of the answer>")
+    for bad in found.bad[:10]:
+        where = f"{bad.file} line {bad.line}" if bad.file else f"line {bad.line}"
+        console.print(f"  {escape(where)}: {escape(bad.problem)} {escape(bad.remedy)}")
     print_findings(found.findings)
+    if found.quality:
+        print_quality(found.quality)
     for row in found.sample[:1]:
         console.print()
         _print_row(row)
@@ -49,10 +58,40 @@ def print_dataset(dataset: Dataset) -> None:
     """A dataset in a few lines."""
     console.print(f"[bold]{escape(dataset.name)}[/]  {dataset.id}")
     console.print(
-        f"{dataset.rows:,} rows: {dataset.train_rows:,} to train on, {dataset.validation_rows:,} held out; "
-        f"{dataset.shape}; {dataset.problems} lines with a problem; {dataset.duplicates} repeated"
+        f"{dataset.rows:,} rows: {dataset.train_rows:,} to train on, {dataset.validation_rows:,} held out"
+        f"{f', {dataset.test_rows:,} for testing' if dataset.test_rows else ''}; "
+        f"{dataset.schema}; {dataset.bad} lines with a problem; {dataset.duplicates} repeated"
     )
+    if dataset.score is not None:
+        console.print(f"quality {dataset.score:.0f} of 100")
     print_findings(dataset.findings)
+
+
+def print_change(change: RowChange) -> None:
+    """A row that is different: what it was, what it is."""
+    console.print()
+    for row, sign in ((change.before, "[red]−[/]"), (change.after, "[green]+[/]")):
+        if row is not None:
+            console.print(f"{sign} line {change.line}")
+            _print_row(row)
+
+
+def print_quality(quality: QualityReport) -> None:
+    """The score, what it is made of, and how long rows are."""
+    console.print(f"[bold]Quality {quality.score:.0f} of 100[/]")
+    for reason in quality.reasons:
+        console.print(f"  −{reason.points:.1f} {reason.finding}")
+
+
+def print_preview(rows: Sequence[PreviewRow]) -> None:
+    """Rows as the model sees them; what is learned is coloured, and marked where there is no colour."""
+    for row in rows:
+        console.print(f"\n[dim]row {row.source_row + 1}: {row.tokens:,} tokens, {row.trained_tokens:,} learned[/]")
+        parts = [
+            f"[magenta]⟦{escape(each.text)}⟧[/]" if each.trained else f"[dim]{escape(each.text)}[/]"
+            for each in row.segments
+        ]
+        console.print("".join(parts))
 
 
 def print_rows(rows: Sequence[DatasetRow]) -> None:
@@ -67,36 +106,62 @@ def _print_row(row: Row) -> None:
         console.print(escape(row.text))
     for message in row.messages:
         style = "magenta" if message.role == "assistant" else "dim"
-        console.print(f"[{style}]{message.role:<9}[/] {escape(message.content)}")
+        calls = "".join(f" → {call.name}({call.arguments})" for call in message.tool_calls)
+        console.print(f"[{style}]{message.role:<9}[/] {escape(message.content + calls)}")
+    for message in row.rejected[shared_turns(row.messages, row.rejected) :]:
+        console.print(f"[red]rejected[/]  {escape(message.content)}")
+    if row.desired is not None:
+        console.print("[dim]rated[/]     good" if row.desired else "[dim]rated[/]     bad")
 
 
 def mapping_from(words: list[str]) -> Mapping | None:
-    """--map role=column, several; the shape follows from the roles unless given as shape=. Raises DataError."""
+    """--map role=column, several; the schema follows from the roles unless given as schema=. Raises DataError."""
     if not words:
         return None
-    given = dict(_role(word) for word in words)
-    given.setdefault("shape", _shape(given))
+    given = dict(_setting(word) for word in words)
+    given.setdefault("schema", _schema(given))
+    choices = [each.strip() for each in given.pop("choices", "").split(",") if each.strip()]
     try:
-        return msgspec.convert(given, Mapping)
+        return msgspec.convert({**given, "choices": choices}, Mapping)
     except msgspec.ValidationError as error:
         raise DataError(
             "The mapping cannot be used.",
             str(error),
-            "Roles are: messages, prompt, context, answer, system, text, label, system_text, instruction.",
-            "Write for example --map prompt=question --map answer=reply.",
+            "Roles are: instruction, input, output, system, messages, text, label, chosen, rejected, group, choices.",
+            "Write for example --map instruction=question --map output=reply.",
         ) from error
 
 
-def _role(word: str) -> tuple[str, str]:
-    role, _, column = word.partition("=")
-    return role.strip(), column.strip()
+def split_from(words: list[str]) -> SplitPlan | None:
+    """--split setting=value, several. Raises DataError."""
+    if not words:
+        return None
+    try:
+        return msgspec.convert(dict(_setting(word) for word in words), SplitPlan, strict=False)
+    except msgspec.ValidationError as error:
+        raise DataError(
+            "The split cannot be used.",
+            str(error),
+            f"Settings are: {', '.join(each.name for each in msgspec.structs.fields(SplitPlan))}.",
+            "Write for example --split validation=0.1 --split test=0.1.",
+        ) from error
 
 
-def _shape(given: dict[str, str]) -> str:
+def _setting(word: str) -> tuple[str, str]:
+    name, _, value = word.partition("=")
+    return name.strip(), value.strip()
+
+
+def _schema(given: dict[str, str]) -> str:
+    """The schema that has these roles."""
+    if "chosen" in given and "rejected" in given:
+        return "preference"
+    if "choices" in given:
+        return "multiple_choice"
+    if "label" in given and ("output" in given or "messages" in given):
+        return "kto"
     if "messages" in given:
-        return "messages"
+        return "chat"
     if "label" in given:
         return "classification"
-    if "answer" in given:
-        return "instruction" if "context" in given else "pairs"
-    return "text"
+    return "instruction" if "output" in given else "text"

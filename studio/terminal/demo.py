@@ -47,7 +47,7 @@ def run_demo(home: Home) -> DemoResult:
     started = time.monotonic()
     sample = files("assets") / "samples" / "support.csv"
     say("[bold]1.[/] Importing sample data: questions to a shop's support desk, with the replies it gives.")
-    dataset = anyio.run(orders.ask, home, orders.Import(path=str(sample), name="support"), Dataset)
+    dataset = anyio.run(orders.ask, home, orders.Import(paths=(str(sample),), name="support"), Dataset)
     say(f"   {dataset.rows} rows; {dataset.validation_rows} are held out and never trained on.")
     say("[bold]2.[/] Fine-tuning the starter model on the others, with LoRA.")
     run = anyio.run(orders.ask, home, _order(dataset), orders.Started).run

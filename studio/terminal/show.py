@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -53,10 +53,11 @@ def print_card(card: Card) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table; columns whose heading begins with > are numbers and stand on the right."""
+    """A plain table; columns whose heading begins with > are numbers and stand on the right. Ids are never cut."""
     drawn = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        drawn.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        side: JustifyMethod = "right" if column.startswith(">") else "left"
+        drawn.add_column(column.removeprefix(">"), justify=side, no_wrap=column == "id")
     for row in rows:
         drawn.add_row(*row)
     console.print(drawn)

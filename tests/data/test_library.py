@@ -9,54 +9,21 @@ from pathlib import Path
 
 import polars
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as some
 
 from engine.core.errors import DataError, StorageError
-from engine.data.library import import_file, list_datasets, load_dataset, read_problems, read_rows
+from engine.data.library import import_file, list_datasets, load_dataset, read_bad, read_rows
 from engine.data.nouns import Mapping, Message, Row
-from engine.data.split import content_hash, split_rows
+from engine.data.split import content_key
 from tests.data.fixtures import as_csv, as_jsonl
 
 ROWS = [{"question": f"Question {n}?", "answer": f"Answer\n{n}, “so”"} for n in range(20)]
-
-hashes = some.lists(some.integers(0, 30).map(lambda n: n.to_bytes(2, "big")), min_size=1, max_size=80)
-
-
-@settings(max_examples=200, deadline=None)
-@given(hashes=hashes, seed=some.integers(0, 2**31))
-def test_a_split_keeps_equal_rows_together_and_depends_on_nothing_else(hashes: list[bytes], seed: int) -> None:
-    sides = split_rows(hashes, seed)
-    by_hash = dict(zip(hashes, sides, strict=True))
-    assert all(by_hash[each] == side for each, side in zip(hashes, sides, strict=True))
-    assert sides == split_rows(hashes, seed)
-    assert dict(zip(reversed(hashes), split_rows(hashes[::-1], seed), strict=True)) == by_hash
-    assert "train" in sides
-    assert ("validation" in sides) == (len(set(hashes)) > 1)
-
-
-@settings(max_examples=50, deadline=None)
-@given(count=some.integers(5, 500), seed=some.integers(0, 1000))
-def test_a_fifth_of_different_rows_is_held_out(count: int, seed: int) -> None:
-    sides = split_rows([n.to_bytes(4, "big") for n in range(count)], seed)
-    assert sides.count("validation") == max(1, round(count * 0.2))
-
-
-def test_a_row_that_is_repeated_often_does_not_swell_the_held_out_side() -> None:
-    hashes = [b"same"] * 50 + [n.to_bytes(4, "big") for n in range(50)]
-    assert {split_rows(hashes, seed).count("validation") for seed in range(20)} == {20}
-
-
-def test_another_seed_holds_out_other_rows() -> None:
-    many = [n.to_bytes(4, "big") for n in range(100)]
-    assert split_rows(many, 1) != split_rows(many, 2)
 
 
 def test_rows_that_differ_in_case_and_space_are_the_same_content() -> None:
     one = Row(messages=(Message("user", "Hello  there"), Message("assistant", "Ａnswer")))
     other = Row(messages=(Message("user", "hello there\n"), Message("assistant", "answer")))
     third = Row(messages=(Message("user", "hello"), Message("assistant", "there answer")))
-    assert content_hash(one) == content_hash(other) != content_hash(third)
+    assert content_key(one) == content_key(other) != content_key(third)
 
 
 def test_the_same_rows_from_any_format_are_the_same_dataset(tmp_path: Path) -> None:
@@ -70,7 +37,9 @@ def test_the_same_rows_from_any_format_are_the_same_dataset(tmp_path: Path) -> N
     other = import_file(tmp_path / "ds", tmp_path / "a.csv", seed=7)
     assert other.hash == found[0].hash and other.id != found[0].id
     mapped = import_file(
-        tmp_path / "ds", tmp_path / "a.csv", mapping=Mapping(shape="pairs", prompt="answer", answer="question")
+        tmp_path / "ds",
+        tmp_path / "a.csv",
+        mapping=Mapping(schema="instruction", instruction="answer", output="question"),
     )
     assert mapped.hash != found[0].hash
 
@@ -80,7 +49,7 @@ def test_a_dataset_counts_add_up_and_rows_come_back(tmp_path: Path) -> None:
     before = (tmp_path / "a.csv").read_bytes()
     dataset = import_file(tmp_path / "ds", tmp_path / "a.csv", name="Mine")
     rows = list(read_rows(tmp_path / "ds", dataset.id))
-    assert (dataset.rows, dataset.problems, dataset.duplicates) == (21, 1, 1) == (len(rows), 1, 1)
+    assert (dataset.rows, dataset.bad, dataset.duplicates) == (21, 1, 1) == (len(rows), 1, 1)
     assert dataset.train_rows + dataset.validation_rows == dataset.rows
     assert sum(row.split == "train" for row in rows) == dataset.train_rows
     assert [(row.messages[0].content, row.messages[1].content) for row in rows[:20]] == [
@@ -88,7 +57,7 @@ def test_a_dataset_counts_add_up_and_rows_come_back(tmp_path: Path) -> None:
     ]
     assert [row.line for row in rows[:3]] == [2, 4, 6]  # each answer spans two lines
     assert len(list(read_rows(tmp_path / "ds", dataset.id, "validation"))) == dataset.validation_rows
-    assert [each.line for each in read_problems(tmp_path / "ds", dataset.id)] == [44]
+    assert [each.line for each in read_bad(tmp_path / "ds", dataset.id)] == [44]
     assert (tmp_path / "a.csv").read_bytes() == before
 
 
@@ -136,7 +105,7 @@ def test_a_dataset_is_found_by_id_beginning_and_name(tmp_path: Path) -> None:
 
 FINDINGS = {
     "few": ([{"question": f"q{n}", "answer": f"a{n}"} for n in range(9)], "only 9 rows"),
-    "repeats": (ROWS * 2, "repeat another"),
+    "repeats": (ROWS * 2, "repeating another"),
     "one answer": ([{"question": f"q{n}", "answer": "yes" if n else "no"} for n in range(20)], "One answer"),
     "long answers": ([{"question": f"q{n}", "answer": f"{n} " * 3000} for n in range(3)], "Answers are long"),
     "damage": ([{"question": f"q{n}", "answer": f"grÃ¼Ã©{n}"} for n in range(3)], "damaged"),

@@ -1,6 +1,6 @@
 """Pictures of every screen, in four widths and both themes, from a real Home with a real run in it.
 
-    python -m tests.e2e.screenshots FOLDER [--widths 1440,1024,768,375] [--themes light,dark]
+    python -m tests.e2e.screenshots FOLDER [--widths 1440,375] [--themes light,dark] [--parts journey,furnished]
 
 Needs Chromium and the training libraries; takes a few minutes. It is no test: it looks, and people judge.
 """
@@ -8,13 +8,19 @@ Needs Chromium and the training libraries; takes a few minutes. It is no test: i
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import FLAGS, NAMES, fill, open_app, start_app, wait_until_said
+from engine.core.home import Home
+from engine.data.library import import_file
+from engine.spec.records import Action, Card, RunState
+from tests.e2e.conftest import FLAGS, NAMES, fill, open_app, ready, start_app, wait_until_said
+from tests.ui.fakes import EXPLODED, FakeRuns, write_healing, write_preferences
 
 HEIGHTS = {1440: 900, 1024: 768, 768: 1024, 375: 812}
 
@@ -116,6 +122,95 @@ def finish(camera: Camera, address: str, run: str) -> None:
         camera.take(name)
 
 
+def furnish(home: Path) -> None:
+    """Datasets of several kinds, and runs that looked after themselves; nothing is trained."""
+    opened = Home.open(home)
+    samples = Path(str(files("assets") / "samples"))
+    for name in ("support.csv", "chat.jsonl"):
+        import_file(opened.datasets, samples / name, name=Path(name).stem)
+    pairs = home.parent / "better.jsonl"
+    pairs.write_text("".join(f"{json.dumps(each)}\n" for each in preferences()))
+    import_file(opened.datasets, pairs, name="better answers")
+    runs = FakeRuns(opened.runs)
+    asking = runs.make("Paused and asking", RunState.PAUSED, steps=70, error=EXPLODED, age=600)
+    write_healing(asking)
+    going = runs.make("Learns to prefer", RunState.RUNNING, steps=90, age=60)
+    plateau = Action(label="Double the learning rate.", do="raise-rate"), Action(label="Raise the rank.")
+    write_healing(going, Card(what="The loss stands still.", why="It fell by 0.001 in 60 steps.", actions=plateau))
+    write_preferences(going, 90)
+    runs.make("Went well", RunState.STOPPED, steps=150, age=900)
+
+
+def preferences() -> list[dict[str, str]]:
+    """Pairs of answers, and three lines that cannot be used."""
+    fruits = ("apple", "pear", "plum", "cherry", "melon", "grape", "lemon", "peach")
+    rows = [
+        {
+            "prompt": f"Do you have a {fruit} for {count}?",
+            "chosen": f"Yes, {count} fresh ones. Shall I put them aside?",
+            "rejected": "Perhaps.",
+        }
+        for fruit in fruits
+        for count in range(2, 14)
+    ]
+    return [*rows, *({"prompt": f"And now {each}?", "chosen": "Yes.", "rejected": "Yes."} for each in range(3))]
+
+
+def furnished(camera: Camera, address: str) -> None:
+    """The library, one dataset, a run that asks, one that proposes, and a plan for preferences."""
+    page = camera.page
+    for name, route in (("run-asking", "runs/run-1"), ("run-proposing", "runs/run-2"), ("run-healthy", "runs/run-3")):
+        visit(page, f"{address}/{route}")
+        camera.take(name)
+    visit(page, f"{address}/runs/run-1")
+    scroll(page, 900)
+    camera.take("run-healing")
+    visit(page, f"{address}/data")
+    camera.take("data")
+    camera.press("Dataset better answers")
+    camera.see("Half of the rows", 90)
+    page.wait_for_timeout(1500)
+    camera.take("dataset")
+    scroll(page, 900)
+    camera.take("dataset-below")
+    camera.press("Fine-tune with it")
+    page.wait_for_timeout(800)
+    page.get_by_role("button", name=re.compile("starter", re.IGNORECASE)).first.click()
+    camera.press("Continue to Settings")
+    camera.see("What matters most")
+    page.wait_for_timeout(1500)
+    camera.take("settings-preference")
+    camera.press("Compare all methods")
+    camera.take("methods")
+    camera.press("Continue to Review")
+    camera.see("Before the start")
+    camera.take("review-preference")
+    scroll(page, 900)
+    camera.take("review-below")
+    visit(page, f"{address}/data")
+    camera.press("Import data")
+    camera.press("Sample: Ticket labels")
+    camera.see("texts with labels")
+    camera.take("data-import")
+
+
+def visit(page: Any, address: str) -> None:
+    """Go to an address and wait until it is drawn."""
+    page.goto(address)
+    ready(page)
+    page.wait_for_timeout(2500)
+
+
+def scroll(page: Any, distance: int) -> None:
+    """Turn the wheel over the middle of the page."""
+    page.mouse.move(600, 450)
+    page.mouse.wheel(0, distance)
+    page.wait_for_timeout(500)
+
+
+PARTS = {"journey": (lambda home: None, journey), "furnished": (furnish, furnished)}
+
+
 def main() -> None:
     """Run the app, the browser and the camera."""
     from playwright.sync_api import sync_playwright
@@ -124,19 +219,29 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--widths", default="1440,1024,768,375")
     parser.add_argument("--themes", default="light,dark")
+    parser.add_argument("--parts", default=",".join(PARTS))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    widths = [int(each) for each in options.widths.split(",")]
+    with sync_playwright() as playwright:
+        binary = next((path for name in NAMES if (path := shutil.which(name))), None)
+        browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
+        for part in options.parts.split(","):
+            photograph(browser, part, options.folder / part, widths, options.themes.split(","))
+        browser.close()
+
+
+def photograph(browser: Any, part: str, folder: Path, widths: list[int], themes: list[str]) -> None:
+    """One part, in an app and a Home of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="peft-studio-pictures-")) / "home"
+    before, shown = PARTS[part]
+    before(home)
     app = start_app(home)
     try:
-        with sync_playwright() as playwright:
-            binary = next((path for name in NAMES if (path := shutil.which(name))), None)
-            browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
-            page, seen = open_app(browser, app)
-            widths = [int(each) for each in options.widths.split(",")]
-            journey(Camera(page, options.folder, widths, options.themes.split(",")), app.address)
-            print(f"foreign requests: {seen.foreign}\nconsole errors: {seen.errors}")
-            browser.close()
+        page, seen = open_app(browser, app)
+        shown(Camera(page, folder, widths, themes), app.address)
+        print(f"{part}: foreign requests: {seen.foreign}, console errors: {seen.errors}, log: {app.complaints()}")
     finally:
         app.process.terminate()
         app.process.wait(20)

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import Served, open_app, ready, watch
 
 pytestmark = pytest.mark.browser
-ROUTES = ("/", "/new", "/runs", "/versions", "/playground", "/settings", "/nowhere")
+ROUTES = ("/", "/new", "/data", "/data/gone", "/runs", "/versions", "/playground", "/settings", "/nowhere")
 TITLES = {"/runs": "Runs", "/versions": "Versions", "/settings": "Settings", "/nowhere": "There is no page"}
 SOCKET = """
     port => new Promise(done => {

@@ -26,6 +26,7 @@ def model(
         path="/models/one",
         name="one",
         architecture="LlamaForCausalLM",
+        model_type="llama",
         parameters=parameters,
         hidden=hidden,
         layers=layers,
@@ -33,6 +34,8 @@ def model(
         kv_heads=kv_heads,
         head_dim=hidden // heads,
         mlp=mlp,
+        experts=0,
+        experts_used=0,
         vocabulary=vocabulary,
         context=context,
         tied=tied,
@@ -40,6 +43,7 @@ def model(
         weight_bytes=parameters * 2,
         fingerprint="f" * 64,
         chat_template=True,
+        findings=(),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import msgspec
 import pytest
@@ -11,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from engine.core.errors import PlanError
-from engine.plan.edits import METHODS, check_edits, settings_for
+from engine.plan.edits import check_edits, settings_for
 from engine.plan.hardware import Hardware
+from engine.plan.methods import TABLE as METHODS
 from engine.plan.models import BaseModel
 from engine.plan.planner import Draft, Plan, plan, to_spec
 from engine.plan.profiles import profile_for, profiles
@@ -39,12 +39,12 @@ def numbers(made: Plan, name: str) -> object:
     rows=some.integers(1, 2_000_000),
     longest=some.integers(1, 512),
     gpu=some.sampled_from([0, 4, 8, 24, 80]),
-    method=some.sampled_from([None, "lora", "qlora", "full"]),
+    method=some.sampled_from([None, *METHODS]),
     profile=some.sampled_from([each.id for each in profiles()]),
 )
 def test_every_plan_is_complete_explained_and_within_limits(model, rows, longest, gpu, method, profile) -> None:
     made = plan(draft(model, data=data(rows, longest=longest), method=method, profile=profile), machine(gpu))
-    fields = {"method", *Training.__struct_fields__, *type(made.method).__struct_fields__}
+    fields = {"method", "objective", *Training.__struct_fields__, *type(made.method).__struct_fields__}
     assert {each.name for each in made.values} == fields
     assert all(each.reason.strip() and each.source for each in made.values)
     assert msgspec.convert(msgspec.to_builtins(made.training), Training) == made.training
@@ -216,16 +216,6 @@ NOTICED = {
 def test_what_is_odd_is_noticed(known, edits: dict, said: str) -> None:
     made = plan(draft(data=known, edits=edits), machine())
     assert any(said in each.what and each.fix for each in made.findings)
-
-
-def test_planning_takes_less_than_five_milliseconds() -> None:
-    plan(draft(), machine())
-    times = []
-    for _ in range(30):
-        start = time.perf_counter()
-        plan(draft(LLAMA_3_70B), machine(8))
-        times.append(time.perf_counter() - start)
-    assert sorted(times)[15] < 0.005
 
 
 def test_there_are_profiles_for_every_shape_and_an_unknown_one_is_named() -> None:

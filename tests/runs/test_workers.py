@@ -18,6 +18,8 @@ import pytest
 from engine.core.errors import RunError
 from engine.core.store import Store
 from engine.runs import index
+from engine.runs.meters import room
+from engine.runs.queue import Room
 from engine.runs.runs import Runs
 from engine.runs.views import RunView
 from engine.spec.exits import Exit
@@ -26,7 +28,7 @@ from engine.spec.folder import RunFolder
 from engine.spec.methods import Method
 from engine.spec.records import Event, RunState
 from engine.spec.runspec import RunSpec
-from tests.making import METHODS, train_spec
+from tests.making import EXACT, METHODS, train_spec
 from tests.worker.loop import losses
 
 pytestmark = [pytest.mark.anyio, pytest.mark.worker]
@@ -39,11 +41,11 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def opened(home: Path, limit: int = 1) -> AsyncIterator[Runs]:
+async def opened(home: Path, limit: int = 1, memory: Callable[[], Room] = room) -> AsyncIterator[Runs]:
     """A holder of the runs, as the engine is one."""
     (home / "runs").mkdir(parents=True, exist_ok=True)
     store = Store(home / "index.duckdb", index.MIGRATIONS)
-    runs = Runs(home / "runs", store, lambda: limit)
+    runs = Runs(home / "runs", store, lambda: limit, memory)
     await runs.open()
     async with anyio.create_task_group() as group:
         group.start_soon(runs.serve)
@@ -81,7 +83,7 @@ async def steps_done(runs: Runs, run_id: str, count: int) -> None:
                 return
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", [METHODS[name] for name in EXACT], ids=EXACT)
 async def test_a_worker_killed_at_any_moment_is_seen_and_resumed_to_the_same_losses(
     tmp_path: Path, model: Path, rows: Path, method: Method
 ) -> None:

@@ -42,10 +42,10 @@ def table(tmp_path: Path) -> Path:
 def test_data_goes_in_and_is_seen_again(tmp_path: Path, table: Path) -> None:
     home = tmp_path / "home"
     found = answer(home, "data", "inspect", str(table))
-    assert (found["format"]["delimiter"], found["format"]["encoding"]) == (";", "cp1252")
-    assert (found["records"], found["rows"], found["problem_count"]) == (41, 40, 1)
-    assert found["problems"][0]["line"] == 42
-    dataset = answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+    assert (found["format"], found["encoding"]) == ("csv", "cp1252")
+    assert found["rows"] == {"read": 41, "kept": 40, "bad": 1}
+    assert found["bad"][0]["line"] == 42
+    dataset = answer(home, "data", "import", str(table), "--map", "instruction=frage", "--map", "output=antwort")
     assert dataset["rows"] == 40
     assert answer(home, "data", "list")[0]["id"] == dataset["id"]
     shown = answer(home, "data", "show", "fragen", "--rows", "2")
@@ -92,7 +92,7 @@ def test_doctor_says_what_is_there(tmp_path: Path) -> None:
 
 def test_a_keeper_leaves_when_nothing_goes_on(tmp_path: Path, table: Path) -> None:
     home = tmp_path / "home"
-    answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+    answer(home, "data", "import", str(table), "--map", "instruction=frage", "--map", "output=antwort")
     holder = Home(home).holder()
     assert holder is not None and holder.role == "keeper"
     end = time.monotonic() + 30
@@ -103,7 +103,7 @@ def test_a_keeper_leaves_when_nothing_goes_on(tmp_path: Path, table: Path) -> No
 
 def test_an_app_takes_the_home_over_from_a_keeper_and_commands_go_on_working(tmp_path: Path, table: Path) -> None:
     home = tmp_path / "home"
-    answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+    answer(home, "data", "import", str(table), "--map", "instruction=frage", "--map", "output=antwort")
 
     async def app() -> list[dict[str, object]]:
         async with Engine.open(home) as engine:
@@ -125,7 +125,7 @@ def test_without_the_training_libraries_everything_but_training_works(
     (block / "sitecustomize.py").write_text(f"import sys\nfor name in {missing!r}: sys.modules[name] = None\n")
     monkeypatch.setenv("PYTHONPATH", str(block))
     home = tmp_path / "home"
-    answer(home, "data", "import", str(table), "--map", "prompt=frage", "--map", "answer=antwort")
+    answer(home, "data", "import", str(table), "--map", "instruction=frage", "--map", "output=antwort")
     assert answer(home, "plan", "fragen")["total_steps"]
     code, _out, err = call(home, "train", "fragen")
     assert code == 1

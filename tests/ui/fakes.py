@@ -17,9 +17,10 @@ import psutil
 from engine.core.home import Home
 from engine.core.settings import Settings
 from engine.core.topics import Topic
+from engine.data.fixing import fix
 from engine.data.inspect import inspect_file
 from engine.data.library import import_file, list_datasets
-from engine.data.nouns import Dataset, Inspection, Mapping, Message
+from engine.data.nouns import Dataset, Inspection, Mapping, Message, Step
 from engine.data.prepare import prepare
 from engine.data.preview import PreviewRow, preview
 from engine.plan.facts import DataFacts
@@ -36,8 +37,9 @@ from engine.serving.host import HostInfo, Token
 from engine.spec import ring
 from engine.spec.files import LineWriter, write_struct
 from engine.spec.folder import RunFolder
+from engine.spec.objectives import LAYOUTS
 from engine.spec.prepared import PreparedHeader, Split
-from engine.spec.records import Card, Event, LaunchRecord, MetricLine, RunState, StateRecord
+from engine.spec.records import Action, Card, Event, LaunchRecord, MetricLine, RunState, StateRecord
 from engine.spec.runspec import TrainJob
 from tests.making import run_folder, train_spec
 
@@ -72,11 +74,14 @@ class FakeRuns:
         total: int = 200,
         error: Card | None = None,
         age: float = 0.0,
+        model: Path = Path("/models/starter"),
+        dataset: str = "d",
     ) -> RunFolder:
         """A run with `steps` steps behind it, in a state."""
-        spec = train_spec(Path("/models/starter"), Path("/prepared/x"))
+        spec = train_spec(model, Path("/prepared/x"))
         assert isinstance(spec.job, TrainJob)
-        job = msgspec.structs.replace(spec.job, total_steps=total)
+        data = msgspec.structs.replace(spec.job.data, dataset=dataset)
+        job = msgspec.structs.replace(spec.job, total_steps=total, data=data)
         run_id = f"run-{len(self.list.value) + 1}"
         spec = msgspec.structs.replace(spec, id=run_id, name=name, job=job, created=time.time() - age)
         folder = run_folder(self._folder / run_id, spec)
@@ -106,8 +111,11 @@ class FakeRuns:
     def pause(self, run_id: str) -> None:
         self.asked.append(("pause", run_id))
 
-    def resume(self, run_id: str) -> None:
-        self.asked.append(("resume", run_id))
+    def resume(self, run_id: str, *, accept: bool = False) -> None:
+        self.asked.append(("accept" if accept else "resume", run_id))
+
+    def set_learning_rate(self, run_id: str, rate: float) -> None:
+        self.asked.append((f"learning rate {rate:g}", run_id))
 
     def stop(self, run_id: str) -> None:
         self.asked.append(("stop", run_id))
@@ -135,6 +143,52 @@ def write_steps(folder: RunFolder, first: int, last: int) -> None:
     writer.close()
     lines.close()
     events.close()
+
+
+EXPLODED = Card(
+    what="Gradients exploded at step 70.",
+    why="The gradient was 212 times its usual length. The run is paused; nothing is lost.",
+    actions=(
+        Action(label="Resume from step 60 at half the learning rate.", do="roll-back"),
+        Action(label="Halve the learning rate and go on.", do="lower-rate"),
+        Action(label="Look at the rows of this step.", do="show-rows"),
+    ),
+    code="gradient-explosion",
+)
+
+
+def write_healing(folder: RunFolder, proposed: Card = EXPLODED, attempt: int = 0) -> None:
+    """A run that noticed something twice, cut one gradient itself, and then asked."""
+    now = time.time()
+    lines = LineWriter(folder.events_file)
+    what, why = "The gradient of step 30 exploded.", "It was 40 times its usual length."
+    numbers = {"gradient norm": 48.2, "usual gradient norm": 1.21, "memory there (bytes)": 24e9}
+    facts: dict[str, Any] = {"name": "gradient-explosion", "level": "warning", "why": why, **numbers}
+    lines.write(Event(kind="anomaly", time=now - 9, step=30, message=what, facts=facts))
+    cut = "The gradient of step 30 was cut to 1.3, the most that is usual."
+    facts = {"remedy": "clip", "limit": 1.3}
+    lines.write(Event(kind="recovery", time=now - 9, step=30, message=cut, facts=facts))
+    facts = {"name": proposed.code, "level": "serious", "why": proposed.why, "gradient norm": 256.0}
+    lines.write(Event(kind="anomaly", time=now, step=70, message=proposed.what, facts=facts))
+    said = f"{proposed.what} {'; '.join(each.label for each in proposed.actions)}"
+    lines.write(Event(kind="proposal", time=now, step=70, message=said, facts={"why": proposed.why}))
+    lines.close()
+    asked = {"attempt": attempt, "card": msgspec.to_builtins(proposed), "changes": [], "roll_back_to": 60}
+    (folder.path / "proposal.json").write_bytes(msgspec.json.encode(asked))
+
+
+def write_preferences(folder: RunFolder, steps: int) -> None:
+    """The numbers of a run that learns to prefer."""
+    lines, writer = LineWriter(folder.metrics_file), ring.RingWriter(folder.ring_file)
+    for step in range(1, steps + 1):
+        values: dict[str, float | str] = {"preference_accuracy": 0.5 + step / 400, "preference_margin": step / 100}
+        if step % 20 == 0:
+            values |= {"validation_preference_accuracy": 0.71, "validation_preference_margin": 0.4}
+        lines.write(MetricLine(attempt=0, step=step, time=time.time(), values=values))
+        for name, value in values.items():
+            writer.write(name, step, float(value), time.time())
+    writer.close()
+    lines.close()
 
 
 class FakeHost:
@@ -221,8 +275,17 @@ class FakeEngine:
         self.datasets.set(tuple(list_datasets(self.home.datasets)))
         return dataset
 
-    def _prepared(self, dataset_id: str, model_path: Path, max_length: int) -> PreparedHeader:
-        return prepare(self.home.datasets / dataset_id, model_path, max_length, self.home.prepared)
+    async def fix_data(self, dataset_id: str, *steps: Step) -> Dataset:
+        made = fix(self.home.datasets, dataset_id, steps)
+        self.datasets.set(tuple(list_datasets(self.home.datasets)))
+        return made
+
+    def _prepared(
+        self, dataset_id: str, model_path: Path, max_length: int, objective: str | None = None
+    ) -> PreparedHeader:
+        dataset = next(each for each in self.datasets.value if each.id == dataset_id)
+        layout = LAYOUTS[objective] if objective else dataset.layout
+        return prepare(self.home.datasets / dataset_id, model_path, max_length, self.home.prepared, layout)
 
     async def preview(
         self,
@@ -245,9 +308,11 @@ class FakeEngine:
     def model(self, words: str) -> BaseModel:
         return read_base_model(self.path(words))
 
-    async def facts(self, dataset_id: str, model: BaseModel, max_length: int) -> DataFacts:
+    async def facts(
+        self, dataset_id: str, model: BaseModel, max_length: int, objective: str | None = None
+    ) -> DataFacts:
         name = next(each.name for each in self.datasets.value if each.id == dataset_id)
-        return DataFacts.from_header(self._prepared(dataset_id, Path(model.path), max_length), name)
+        return DataFacts.from_header(self._prepared(dataset_id, Path(model.path), max_length, objective), name)
 
     def plan(self, draft: Draft) -> Plan:
         return plan(draft, HARDWARE)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from engine.spec.exits import Exit
 from engine.spec.files import LineReader, write_struct
 from engine.spec.folder import RunFolder
+from engine.spec.methods import Method
 from engine.spec.records import LaunchRecord, MetricLine
 from engine.spec.runspec import RunSpec, TrainJob
 from engine.worker.control import ControlFile, Wish
+from engine.worker.model import evaluating
 from engine.worker.reporter import Reporter
+from engine.worker.saving import save_result
 from engine.worker.training import Training
-from tests.making import run_folder
+from tests.making import run_folder, train_spec
 
 
 class Killed(BaseException):
@@ -72,3 +77,27 @@ def losses(folder: RunFolder, metric: str = "loss") -> dict[int, float]:
         if metric in line.values and line.attempt >= found.get(line.step, (0, 0.0))[0]:
             found[line.step] = (line.attempt, float(line.values[metric]))
     return {step: value for step, (_, value) in sorted(found.items())}
+
+
+def spec_for(model: Path, rows: Path, method: Method) -> RunSpec:
+    """A short run at a rate high enough to move every method."""
+    return train_spec(model, rows, method, learning_rate=2e-2, validate_every=100)
+
+
+def trained(
+    place: Path, model: Path, rows: Path, method: Method
+) -> tuple[Path, list[torch.Tensor], list[torch.Tensor]]:
+    """The saved adapter of a short run at a high rate, and the logits of the model that was trained."""
+    spec = spec_for(model, rows, method)
+    texts = [torch.arange(3, 3 + length) for length in (5, 9, 17)]
+    seen: list[torch.Tensor] = []
+
+    def remember(whole: torch.nn.Module, *rest: Any) -> None:
+        with evaluating(whole):
+            seen.extend(whole(input_ids=ids[None], use_cache=False).logits[0].clone() for ids in texts)
+        save_result(whole, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.worker.training.save_result", remember)
+        folder = run_through(place / "run-1", spec, [])
+    return folder.adapter, seen, texts

@@ -6,86 +6,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
+from peft import LoraConfig
 
-from engine.spec.methods import Full, Lora, Method
-from engine.spec.prepared import PreparedSplit, read_split
 from engine.spec.runspec import TrainJob
-from engine.worker.batches import epoch_steps
 from engine.worker.schedule import learning_rate
-from tests.making import FULL, train_spec
+from tests.making import LORA, train_spec, without_dropout
 from tests.worker.loop import losses, run_through
+from tests.worker.reference import reference_losses
 
-NO_DROPOUT = Lora(rank=4, alpha=8, dropout=0.0, targets=("all-linear",))
-
-
-def plain_model(path: Path, method: Method, seed: int) -> torch.nn.Module:
-    """What anybody would write with the two libraries."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    if isinstance(method, Full):
-        return base.train()
-    assert isinstance(method, Lora)
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        task_type="CAUSAL_LM", r=method.rank, lora_alpha=method.alpha, target_modules="all-linear", lora_dropout=0.0
-    )
-    return get_peft_model(base, config).train()
+LORA_CONFIG = {"task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
 
 
-def padded(split: PreparedSplit, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Tokens, attention mask and labels of a padded batch, -100 where nothing is learned."""
-    longest = max(len(split.row(row)[0]) for row in rows)
-    tokens = torch.zeros((len(rows), longest), dtype=torch.long)
-    mask, labels = torch.zeros_like(tokens), torch.full_like(tokens, -100)
-    for i, row in enumerate(rows):
-        ids, flags = (torch.tensor(part.tolist()) for part in split.row(row))
-        tokens[i, : len(ids)], mask[i, : len(ids)] = ids, 1
-        labels[i, : len(ids)] = torch.where(flags.bool(), ids, -100)
-    return tokens, mask, labels
-
-
-def reference_losses(job: TrainJob) -> list[float]:
-    """A padded batch a step, full logits, AdamW; the same rows in the same steps."""
-    numbers = job.training
-    model = plain_model(Path(job.model.path), job.method, numbers.seed)
-    split = read_split(Path(job.data.prepared), "train")
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained,
-        lr=numbers.learning_rate,
-        betas=(numbers.beta1, numbers.beta2),
-        eps=numbers.epsilon,
-        weight_decay=numbers.weight_decay,
-    )
-    found = []
-    for epoch in range(numbers.epochs):
-        for rows in epoch_steps(numbers.seed, epoch, split.lengths(), numbers.batch_size):
-            tokens, mask, labels = padded(split, rows)
-            logits = model(input_ids=tokens, attention_mask=mask).logits
-            loss = cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained, numbers.clip_norm)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(numbers, len(found), job.total_steps)
-            optimizer.step()
-            optimizer.zero_grad()
-            found.append(loss.item())
-    return found
-
-
-@pytest.mark.parametrize("method", [NO_DROPOUT, FULL], ids=["lora", "full"])
-@pytest.mark.parametrize("micro_batch", [1, 8], ids=["one row at once", "the whole step at once"])
-def test_fifty_steps_equal_a_plain_loop(
-    tmp_path: Path, model: Path, rows: Path, method: Method, micro_batch: int
-) -> None:
-    spec = train_spec(model, rows, method, epochs=10, micro_batch=micro_batch, validate_every=50, checkpoint_every=50)
+@pytest.mark.parametrize("micro_batch", [1, 3, 8], ids=["one row at once", "three", "the whole step at once"])
+def test_the_micro_batch_changes_no_loss(tmp_path: Path, model: Path, rows: Path, micro_batch: int) -> None:
+    method = without_dropout(LORA)
+    spec = train_spec(model, rows, method, epochs=4, micro_batch=micro_batch, validate_every=50, checkpoint_every=50)
     ours = losses(run_through(tmp_path / "run-1", spec, []))
     assert isinstance(spec.job, TrainJob)
-    theirs = reference_losses(spec.job)
-    assert len(theirs) == 50
+    theirs = reference_losses(spec.job, LoraConfig(**LORA_CONFIG))
     assert max(abs(ours[step + 1] - loss) for step, loss in enumerate(theirs)) < 1e-4
 
 

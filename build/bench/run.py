@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other: `python build/bench/all.py [name ...]`. 1 when a target was missed."""
+"""Every benchmark, one after the other: `python build/bench/run.py [name ...]`. 1 when a target was missed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("ring", "charts", "startup", "training", "demo", "screen")
+NAMES = ("ring", "charts", "startup", "data", "training", "loss", "memory", "resume", "anomaly", "demo", "screen")
 
 
 def main(wanted: list[str]) -> int:
