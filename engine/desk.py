@@ -15,6 +15,7 @@ import msgspec
 from engine import orders
 from engine.core import inbox
 from engine.core.errors import HomeError, RunError, unexpected
+from engine.core.home import given_path
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -63,12 +64,12 @@ class Desk:
         engine = self._engine
         match msgspec.json.decode(request.arguments, type=kind):
             case orders.Import(paths=paths, name=name, mapping=mapping, split=split, text_rows=text_rows):
-                sources = tuple(engine.path(path) for path in paths)
-                return await engine.import_data(sources, name, mapping, split=split, text_rows=text_rows)
+                sources = tuple(given_path(path) for path in paths)
+                return await engine.library.add(sources, name, mapping, split=split, text_rows=text_rows)
             case orders.MakePlan(order=order):
-                return engine.plan(await engine.draft(order))
+                return engine.planning.plan(await engine.planning.draft(order))
             case orders.Train(order=order):
-                return orders.Started(run=await engine.start(await engine.draft(order)))
+                return orders.Started(run=await engine.start(await engine.planning.draft(order)))
             case orders.StartSweep() as wish:
                 return await engine.start_sweep(wish)
             case orders.StopSweep(sweep=words):
@@ -79,9 +80,9 @@ class Desk:
             case orders.Tell(run=run, verb=verb):
                 return orders.Started(run=engine.tell(run, verb))
             case orders.Evaluate(version=version):
-                return orders.Started(run=await engine.evaluate(engine.versions_folder.find(version).id))
+                return orders.Started(run=await engine.outcomes.evaluate(engine.outcomes.folder.find(version).id))
             case orders.OpenHost(model_path=model_path):
-                return orders.Started(run=engine.host_run(engine.path(model_path)).id)
+                return orders.Started(run=engine.hosts.run(given_path(model_path)).id)
             case orders.Leave():
                 return self._give_way()
 

@@ -33,7 +33,7 @@ Drafts = dict[tuple[tuple[str, str], ...], Draft]
 async def start_sweep(engine: Engine, wish: StartSweep) -> Sweep:
     """Plan all runs of a sweep, then queue them. Raises StudioError naming the combination that stands against it."""
     combined = combinations(wish.over, wish.count, wish.seed)
-    first = await engine.draft(wish.order)
+    first = await engine.planning.draft(wish.order)
     name = wish.name or f"{first.name} sweep"
     drafts: Drafts = {(): first}
     ready: list[tuple[dict[str, Fact], RunSpec, Expectation]] = []
@@ -43,7 +43,7 @@ async def start_sweep(engine: Engine, wish: StartSweep) -> Sweep:
             base = await _base(engine, wish.order, values, drafts)
             edits = {**base.edits, **{key: value for key, value in values.items() if key not in CHOICES}}
             draft = msgspec.structs.replace(base, name=f"{name} {number}", edits=edits)
-            ready.append((values, *engine.runnable(await engine.settled(draft))))
+            ready.append((values, *engine.planning.runnable(await engine.planning.settled(draft))))
         except StudioError as error:
             raise _refused(values, error) from error
     return await _queue(engine, wish, name, first.data.name, ready)
@@ -54,7 +54,7 @@ async def _base(engine: Engine, order: Order, values: dict[str, Fact], known: Dr
     choices = {key: str(values[key]) for key in CHOICES if key in values}
     key = tuple(choices.items())
     if key not in known:
-        known[key] = await engine.draft(msgspec.structs.replace(order, **choices))
+        known[key] = await engine.planning.draft(msgspec.structs.replace(order, **choices))
     return known[key]
 
 

@@ -157,7 +157,7 @@ def _tab(place: Place, here: bool) -> ft.Control:
 def StatusStrip() -> Any:
     """Device, memory, queue, and what works without a network; a leaf of its own, for it changes all the time."""
     engine = use_engine()
-    hardware = use_topic(engine.hardware, every=1.0)
+    hardware = use_topic(engine.planning.hardware, every=1.0)
     meters = use_topic(engine.meters, every=1.0)
     runs = use_topic(engine.runs.list, every=0.5)
     states = [run.state for run in runs if run.kind != "host"]

@@ -192,3 +192,8 @@ def _unusable(path: Path, error: OSError) -> HomeError:
         "Or choose another one with --home or PEFT_STUDIO_HOME.",
         help="home",
     )
+
+
+def given_path(words: str) -> Path:
+    """A path as people write it, made absolute."""
+    return Path(words).expanduser().absolute()

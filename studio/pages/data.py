@@ -41,7 +41,7 @@ def DataList() -> Any:
     """The library."""
     engine = use_engine()
     surroundings = use_surroundings()
-    datasets = use_topic(engine.datasets, every=0.5)
+    datasets = use_topic(engine.library.datasets, every=0.5)
     importing, set_importing = ft.use_state(False)
     words, set_words = ft.use_state("")
     window, set_window = ft.use_state(WINDOW)

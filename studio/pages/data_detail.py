@@ -74,7 +74,7 @@ def DataBody(dataset_id: str) -> Any:
     """The page of one dataset."""
     engine, session = use_engine(), use_session()
     surroundings = use_surroundings()
-    datasets = use_topic(engine.datasets, every=0.5)
+    datasets = use_topic(engine.library.datasets, every=0.5)
     dataset = next((each for each in datasets if each.id == dataset_id), None)
     if dataset is None:
         nothing = empty(
@@ -86,7 +86,7 @@ def DataBody(dataset_id: str) -> Any:
         return frame(surroundings.width, surroundings.columns, title("Data"), nothing)
 
     def tune() -> None:
-        session.start_over(profile=profile_for(dataset.shape).id, dataset=dataset.id, step=MODEL)
+        session.start_over(profile=profile_for(dataset.schema).id, dataset=dataset.id, step=MODEL)
         go("/new")
 
     made = time.strftime("%d %b %Y, %H:%M", time.localtime(dataset.made))

@@ -68,7 +68,7 @@ def Lengths(dataset: str, model: BaseModel, length: int) -> Any:
     engine = use_engine()
 
     async def load() -> list[int]:
-        facts = await engine.facts(dataset, model, length)
+        facts = await engine.library.facts(dataset, model, length)
         return await anyio.to_thread.run_sync(read_lengths, engine.home.prepared / facts.prepared)
 
     loaded = use_loaded(load, [dataset, model.path, length])

@@ -62,7 +62,7 @@ def fix_button(engine: Engine, dataset: Dataset, finding: Finding) -> ft.Control
         return None
 
     async def fix() -> None:
-        made = await engine.fix_data(dataset.id, step)
+        made = await engine.library.fix(dataset.id, step)
         go(f"/data/{made.id}")
         toast(f"This is a new version {DONE_WORDS[step.do]}. The one before is kept.")
 

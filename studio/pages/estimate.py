@@ -35,7 +35,7 @@ SURE = {"low": "a rough guess", "medium": "a fair guess", "high": "close"}
 def EstimatePanel(draft: WizardDraft, state: PlanState) -> Any:
     """What the run will need, and what was chosen so far."""
     engine = use_engine()
-    datasets = use_topic(engine.datasets, every=0.5)
+    datasets = use_topic(engine.library.datasets, every=0.5)
     dataset = next((each for each in datasets if each.id == draft.dataset), None)
     model = chosen_model(use_models(), draft)
     chosen = [

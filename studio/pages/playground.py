@@ -44,7 +44,7 @@ def Playground() -> Any:
     """The page for the version of the address, or the newest one."""
     engine, session = use_engine(), use_session()
     surroundings = use_surroundings()
-    versions = use_topic(engine.versions, every=0.5)
+    versions = use_topic(engine.outcomes.versions, every=0.5)
     wanted = ft.use_route_params().get("version_id", "") or session.version.value
     version = next((each for each in versions if each.id == wanted), versions[0] if versions else None)
     if version is None:
@@ -173,7 +173,7 @@ def Prompt(talk: Talk) -> Any:
     engine = use_engine()
     busy = use_topic(talk.busy, every=0.0)
     words, set_words = ft.use_state("")
-    examples = use_loaded(lambda: engine.examples(talk.version.id, EXAMPLES), [talk.version.id])
+    examples = use_loaded(lambda: engine.outcomes.examples(talk.version.id, EXAMPLES), [talk.version.id])
 
     async def send() -> None:
         text = words

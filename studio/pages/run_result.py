@@ -25,7 +25,7 @@ TONES = {"better": "good", "worse": "bad", "mixed": "warn"}
 def Result(run_id: str) -> Any:
     """The version this run became."""
     engine = use_engine()
-    versions = use_topic(engine.versions, every=0.5)
+    versions = use_topic(engine.outcomes.versions, every=0.5)
     version = next((each for each in versions if each.run == run_id), None)
     if version is None:
         return muted("The version is being made.", size=14)
@@ -40,7 +40,7 @@ def Verdict(version: Version) -> Any:
     engine = use_engine()
     runs = use_topic(engine.runs.list, every=0.5)
     _, look_again = ft.use_state(0)
-    found = engine.evaluation(version.id)
+    found = engine.outcomes.evaluation(version.id)
     measuring = next((run for run in runs if _measures(run, version)), None) if found is None else None
     counting = measuring is not None and measuring.state is RunState.COMPLETED
 
@@ -58,7 +58,7 @@ def Verdict(version: Version) -> Any:
         return ft.Column([body(words), bar(share, name="Measuring")], spacing=S2)
 
     async def measure() -> None:
-        await engine.evaluate(version.id)
+        await engine.outcomes.evaluate(version.id)
 
     failed = measuring is not None and measuring.state in (RunState.FAILED, RunState.LOST)
     words = "The measurement did not finish; it can be started again." if failed else QUESTION

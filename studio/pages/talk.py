@@ -66,7 +66,7 @@ class Talk:
         self.exchanges: Topic[tuple[Exchange, ...]] = Topic(())
         self.memory: Topic[int] = Topic(0)
         self.busy: Topic[bool] = Topic(False)
-        profile = next((each for each in engine.profiles() if each.id == version.profile), None)
+        profile = next((each for each in engine.planning.profiles() if each.id == version.profile), None)
         asked = profile.generation if profile else None
         self.wish: Topic[Wish] = Topic(
             Wish(temperature=asked.temperature, top_p=asked.top_p, max_new_tokens=min(256, asked.max_new_tokens))
@@ -83,8 +83,8 @@ class Talk:
                 return self._host
             self.state.set("loading")
             try:
-                self._host = await self._engine.open_host(Path(self.version.model_path))
-                adapter = self._engine.versions_folder.adapter(self.version)
+                self._host = await self._engine.hosts.open(Path(self.version.model_path))
+                adapter = self._engine.outcomes.folder.adapter(self.version)
                 await self._host.attach(self.version.id, adapter, whole=self.version.whole)
             except StudioError as error:
                 self._host = None

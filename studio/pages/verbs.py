@@ -123,7 +123,7 @@ def _anew(engine: Engine, session: Session, live: LiveRun, verb: Do) -> None:
 def _review(engine: Engine, session: Session, live: LiveRun, method: str, changes: dict[str, Fact]) -> None:
     """The wizard's last step with everything as in this run but the changes."""
     job = _job(live)
-    model = engine.model(job.model.path)
+    model = engine.planning.model(job.model.path)
     kind = method or method_name(job.method)
     objective = str(type(job.objective).__struct_config__.tag)
     same = {**_facts(job.training), **_facts(job.method), **_facts(job.objective)}

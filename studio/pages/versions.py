@@ -21,7 +21,7 @@ def VersionList() -> Any:
     """The list."""
     engine = use_engine()
     surroundings = use_surroundings()
-    versions = use_topic(engine.versions, every=0.5)
+    versions = use_topic(engine.outcomes.versions, every=0.5)
     rows: list[ft.Control] = [VersionCard(each, key=each.id) for each in versions[:SHOWN]]  # type: ignore[call-arg]
     if not versions:
         rows = [

@@ -33,7 +33,9 @@ def UseCases(draft: WizardDraft) -> Any:
     def choose(profile: Profile) -> None:
         session.edit(profile=profile.id, edits={})
 
-    cards = [_case(each, each.id == draft.profile, lambda each=each: choose(each)) for each in engine.profiles()]
+    cards = [
+        _case(each, each.id == draft.profile, lambda each=each: choose(each)) for each in engine.planning.profiles()
+    ]
     return columns(cards, count)
 
 

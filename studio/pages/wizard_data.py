@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import flet as ft
 
 from engine.core.errors import unexpected
+from engine.core.home import given_path
 from engine.data.nouns import Dataset
 from studio.hooks import use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
@@ -46,7 +47,7 @@ async def import_chosen(engine: Engine, session: Session) -> None:
     """Make the inspected file a dataset and keep its id in the draft. Raises StudioError."""
     draft = session.wizard.value
     mapping = draft.mapping or (draft.inspection.mapping if draft.inspection else None)
-    dataset = await engine.import_data(Path(draft.path), Path(draft.path).stem, mapping)
+    dataset = await engine.library.add(Path(draft.path), Path(draft.path).stem, mapping)
     session.edit(dataset=dataset.id)
 
 
@@ -63,8 +64,8 @@ def DataStep(draft: WizardDraft, earlier: bool = True) -> Any:
         set_problem(lambda _: None)
         session.edit(path=path, inspection=None, mapping=None, dataset="")
         try:
-            inspection = await engine.inspect_data(engine.path(path))
-            session.edit(inspection=inspection, path=str(engine.path(path)))
+            inspection = await engine.library.inspect(given_path(path))
+            session.edit(inspection=inspection, path=str(given_path(path)))
         except Exception as error:  # noqa: BLE001 - shown as a card
             card_ = unexpected(error)
             set_problem(lambda _: card_)
@@ -88,7 +89,7 @@ def Sources(draft: WizardDraft, look: Any, offer_earlier: bool) -> Any:
     """Path, upload, samples, earlier datasets."""
     engine, session = use_engine(), use_session()
     surroundings = use_surroundings()
-    datasets = use_topic(engine.datasets, every=0.5)
+    datasets = use_topic(engine.library.datasets, every=0.5)
     uploads = ft.use_memo(Uploads, [])
 
     async def pick() -> None:
@@ -118,9 +119,9 @@ def Sources(draft: WizardDraft, look: Any, offer_earlier: bool) -> Any:
         else ft.Row([ft.Container(field, expand=True), open_], spacing=S3)
     )
     kinds = muted("CSV, TSV, JSON, JSONL, Parquet or plain text, also gzipped. The file itself is never changed.")
-    samples = [_sample(path, draft, look) for path in engine.samples() if path.name in SAMPLES]
+    samples = [_sample(path, draft, look) for path in engine.library.samples() if path.name in SAMPLES]
     blocks = [source, kinds, label("Or start from a sample"), columns(samples, 1 if narrow else 3)]
-    shipped = {path.name for path in engine.samples()}
+    shipped = {path.name for path in engine.library.samples()}
     earlier = [each for each in datasets if Path(each.source).name not in shipped][:EARLIER]
     if earlier and offer_earlier:
         blocks += [label("Or use data from before"), *[_earlier(each, draft, session) for each in earlier]]

@@ -8,6 +8,7 @@ import flet as ft
 import msgspec
 
 from engine.core.errors import unexpected
+from engine.core.home import given_path
 from engine.data.nouns import BadRow, Finding, Inspection, Mapping, Row, Schema
 from studio.hooks import use_engine, use_session, use_surroundings
 from studio.kit import (
@@ -166,7 +167,7 @@ def MapColumns(draft: WizardDraft) -> Any:
         mapping = msgspec.convert({"schema": schema, **fields}, Mapping)
         set_problem(lambda _: None)
         try:
-            inspection = await engine.inspect_data(engine.path(draft.path), mapping)
+            inspection = await engine.library.inspect(given_path(draft.path), mapping)
         except Exception as error:  # noqa: BLE001 - shown as a card
             card_ = unexpected(error)
             set_problem(lambda _: card_)

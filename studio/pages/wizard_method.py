@@ -78,7 +78,7 @@ def _facts(method: MethodFacts, *, what: bool = True) -> list[ft.Control]:
 def ObjectiveRow(draft: WizardDraft, value: Value) -> Any:
     """What is optimised; a choice where the data can be read in more than one way."""
     engine, session = use_engine(), use_session()
-    datasets = use_topic(engine.datasets, every=0.5)
+    datasets = use_topic(engine.library.datasets, every=0.5)
     narrow = use_surroundings().columns == 1
     dataset = next((each for each in datasets if each.id == draft.dataset), None)
     names = readable(dataset)

@@ -31,7 +31,7 @@ def Models(draft: WizardDraft) -> Any:
     smallest = min((each.parameters for each in models), default=0)
 
     async def add() -> None:
-        model = engine.model(path)
+        model = engine.planning.model(path)
         session.add_model(model)
 
     cards = [

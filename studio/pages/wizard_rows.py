@@ -36,7 +36,7 @@ def Rendered(dataset: str, model: BaseModel, length: int, split: Split = "train"
     engine = use_engine()
 
     async def load() -> tuple[PreviewRow, ...]:
-        return await engine.preview(dataset, Path(model.path), length, split, start, SHOWN)
+        return await engine.library.preview(dataset, Path(model.path), length, split, start, SHOWN)
 
     loaded = use_loaded(load, [dataset, model.path, length, split, start])
     if loaded.error is not None:

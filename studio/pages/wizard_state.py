@@ -44,13 +44,13 @@ class PlanState(msgspec.Struct, frozen=True, eq=False):
 
 def profile_title(engine: Engine, profile_id: str) -> str:
     """A profile's name as people read it."""
-    return next((each.title for each in engine.profiles() if each.id == profile_id), "")
+    return next((each.title for each in engine.planning.profiles() if each.id == profile_id), "")
 
 
 def use_models() -> tuple[BaseModel, ...]:
     """The models at hand: the starter, those in the Home, and folders named in this session."""
     engine, session = use_engine(), use_session()
-    found = ft.use_memo(lambda: engine.models().models, [])
+    found = ft.use_memo(lambda: engine.planning.models().models, [])
     named = use_topic(session.folders, every=0.0)
     known = {each.path for each in found}
     return (*found, *(each for each in named if each.path not in known))
@@ -63,7 +63,9 @@ def chosen_model(models: tuple[BaseModel, ...], draft: WizardDraft) -> BaseModel
 
 def first_length(engine: Engine, draft: WizardDraft, model: BaseModel) -> int:
     """The context length that data is first counted at: the profile's, as far as the model can read."""
-    context = next((each.dials.context for each in engine.profiles() if each.id == draft.profile), FIRST_LENGTH)
+    context = next(
+        (each.dials.context for each in engine.planning.profiles() if each.id == draft.profile), FIRST_LENGTH
+    )
     return min(model.context, context)
 
 
@@ -80,7 +82,7 @@ def use_plan(draft: WizardDraft) -> PlanState:
     async def count() -> Any:
         if model is None or not draft.dataset:
             return None
-        return await engine.facts(draft.dataset, model, wanted, objective)
+        return await engine.library.facts(draft.dataset, model, wanted, objective)
 
     loaded = use_loaded(count, [draft.dataset, draft.model, wanted, objective])
     state = _state(engine, draft, model, loaded.value, loaded.waiting, loaded.error)
@@ -114,7 +116,7 @@ def _state(
         edits={key: value for key, value in draft.edits.items() if key != OBJECTIVE},
     )
     try:
-        return PlanState(plan=engine.plan(request), draft=request, waiting=waiting)
+        return PlanState(plan=engine.planning.plan(request), draft=request, waiting=waiting)
     except StudioError as problem:
         return PlanState(draft=request, card=problem.card)
 
@@ -143,13 +145,15 @@ def ready_until(draft: WizardDraft, state: PlanState) -> int:
 
 async def sample_draft(engine: Engine) -> dict[str, Any]:
     """Everything chosen for a first try: the support sample, the smallest model, the suggested settings."""
-    source = next((path for path in engine.samples() if path.name == SAMPLE), engine.samples()[0])
-    dataset = next((each for each in engine.datasets.value if Path(each.source).name == source.name), None)
+    source = next((path for path in engine.library.samples() if path.name == SAMPLE), engine.library.samples()[0])
+    dataset = next((each for each in engine.library.datasets.value if Path(each.source).name == source.name), None)
     if dataset is None:
-        dataset = await engine.import_data(source)
-    model = min(engine.models().models, key=lambda each: each.parameters)
-    profile = next((each.id for each in engine.profiles() if each.id == SAMPLE_PROFILE), engine.profiles()[0].id)
-    inspection = await engine.inspect_data(source)
+        dataset = await engine.library.add(source)
+    model = min(engine.planning.models().models, key=lambda each: each.parameters)
+    profile = next(
+        (each.id for each in engine.planning.profiles() if each.id == SAMPLE_PROFILE), engine.planning.profiles()[0].id
+    )
+    inspection = await engine.library.inspect(source)
     return {
         "step": REVIEW,
         "profile": profile,

@@ -69,7 +69,7 @@ def by_transformers(adapter: Path | None) -> list[int]:
 @asynccontextmanager
 async def session(home: Path) -> AsyncIterator[tuple[Engine, HostSession]]:
     async with Engine.open(home) as engine:
-        opened = await engine.open_host(starter_path())
+        opened = await engine.hosts.open(starter_path())
         try:
             yield engine, opened
         finally:
@@ -115,7 +115,7 @@ async def test_base_and_tuned_answer_side_by_side_as_plain_transformers_does(tmp
 async def test_a_second_session_uses_the_same_host_and_a_wrong_key_gets_nothing(tmp_path: Path) -> None:
     async with session(tmp_path / "home") as (engine, host):
         folder = RunFolder(engine.home.runs / next(v.id for v in engine.runs.list.value if v.kind == "host"))
-        again = await engine.open_host(starter_path())
+        again = await engine.hosts.open(starter_path())
         assert await answer(again, None, 8) == await answer(host, None, 8)
         assert [view.kind for view in engine.runs.list.value].count("host") == 1
         with pytest.raises(RunError, match="could not answer"):
@@ -132,7 +132,7 @@ async def test_an_idle_host_leaves_memory(tmp_path: Path) -> None:
 
     async with Engine.open(tmp_path / "home") as engine:
         engine.save_settings(msgspec.structs.replace(engine.settings.value, idle_host_seconds=5))
-        host = await engine.open_host(starter_path())
+        host = await engine.hosts.open(starter_path())
         with anyio.fail_after(60):
             async for views in engine.runs.list.watch():
                 if views[0].state is RunState.COMPLETED:

@@ -16,7 +16,7 @@ import websockets
 
 from studio.gate import Gate, policy
 from studio.web import serve
-from tests.ui.fakes import FakeEngine
+from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 
 from studio.app import open_page
 from tests.ui.client import Client
-from tests.ui.fakes import FakeEngine
+from tests.ui.fake_engine import FakeEngine
 
 Shown = Callable[..., "Client"]
 

@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import AsyncIterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +13,17 @@ import anyio
 import msgspec
 import psutil
 
-from engine.core.home import Home
-from engine.core.settings import Settings
 from engine.core.topics import Topic
-from engine.data.fixing import fix
-from engine.data.inspect import inspect_file
-from engine.data.library import import_file, list_datasets
-from engine.data.nouns import Dataset, Inspection, Mapping, Message, Step
-from engine.data.prepare import prepare
-from engine.data.preview import PreviewRow, preview
-from engine.plan.facts import DataFacts
-from engine.plan.hardware import Hardware
-from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
-from engine.plan.planner import Draft, Plan, plan
-from engine.plan.profiles import Profile, profiles
-from engine.results.evaluation import Evaluation
-from engine.results.versions import Version
+from engine.data.nouns import Message
 from engine.runs.follow import LiveRun
-from engine.runs.meters import Meters
 from engine.runs.views import RunView
 from engine.serving.host import HostInfo, Token
 from engine.spec import ring
 from engine.spec.files import LineWriter, write_struct
 from engine.spec.folder import RunFolder
-from engine.spec.objectives import LAYOUTS
-from engine.spec.prepared import PreparedHeader, Split
 from engine.spec.records import Action, Card, Event, LaunchRecord, MetricLine, RunState, StateRecord
 from engine.spec.runspec import TrainJob
 from tests.making import run_folder, train_spec
-
-HARDWARE = Hardware(
-    gpus=(),
-    cpu="a processor",
-    cores=4,
-    threads=4,
-    memory_total=16_000_000_000,
-    memory_free=10_000_000_000,
-    disk_free=100_000_000_000,
-    bf16=False,
-    on_battery=None,
-)
 
 
 class FakeRuns:
@@ -221,113 +191,3 @@ class FakeHost:
             yield Token(text=word)
             await self.go_on.wait()
         yield Token(done=True, tokens=3, tokens_per_second=42.0, first_token_seconds=0.1, memory=520_000_000)
-
-
-class _Folder:
-    @staticmethod
-    def adapter(version: Version) -> Path:
-        return Path("/versions") / version.id / "adapter"
-
-
-class FakeEngine:
-    """What the screens ask of an engine. Parts a test needs are set by the test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = Home.open(folder)
-        self.settings: Topic[Settings] = Topic(Settings())
-        self.hardware: Topic[Any] = Topic(None)
-        self.meters: Topic[Meters] = Topic(
-            Meters(cpu=0.34, memory_used=9_300_000_000, memory_total=25_000_000_000, disk_free=120_000_000_000)
-        )
-        self.runs = FakeRuns(self.home.runs)
-        self.versions: Topic[tuple[Version, ...]] = Topic(())
-        self.datasets: Topic[tuple[Dataset, ...]] = Topic(())
-        self.started: list[Draft] = []
-        self.versions_folder = _Folder()
-        self.host = FakeHost()
-        self.host_problem: Exception | None = None
-        self.evaluations: dict[str, Evaluation] = {}
-
-    async def open_host(self, model_path: Path) -> FakeHost:
-        if self.host_problem is not None:
-            raise self.host_problem
-        return self.host
-
-    async def examples(self, version_id: str, count: int = 3) -> tuple[str, ...]:
-        return ("Do you have plums?", "And pears?", "Thank you.")[:count]
-
-    def save_settings(self, settings: Settings) -> None:
-        self.settings.set(settings)
-
-    @staticmethod
-    def path(words: str) -> Path:
-        return Path(words).expanduser().absolute()
-
-    def samples(self) -> tuple[Path, ...]:
-        folder = Path(str(files("assets") / "samples"))
-        return tuple(sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".jsonl", ".parquet")))
-
-    async def inspect_data(self, path: Path, mapping: Mapping | None = None) -> Inspection:
-        return inspect_file(path, None, mapping)
-
-    async def import_data(self, path: Path, name: str = "", mapping: Mapping | None = None) -> Dataset:
-        dataset = import_file(self.home.datasets, path, name=name, mapping=mapping)
-        self.datasets.set(tuple(list_datasets(self.home.datasets)))
-        return dataset
-
-    async def fix_data(self, dataset_id: str, *steps: Step) -> Dataset:
-        made = fix(self.home.datasets, dataset_id, steps)
-        self.datasets.set(tuple(list_datasets(self.home.datasets)))
-        return made
-
-    def _prepared(
-        self, dataset_id: str, model_path: Path, max_length: int, objective: str | None = None
-    ) -> PreparedHeader:
-        dataset = next(each for each in self.datasets.value if each.id == dataset_id)
-        layout = LAYOUTS[objective] if objective else dataset.layout
-        return prepare(self.home.datasets / dataset_id, model_path, max_length, self.home.prepared, layout)
-
-    async def preview(
-        self,
-        dataset_id: str,
-        model_path: Path,
-        max_length: int,
-        split: Split = "train",
-        start: int = 0,
-        count: int = 10,
-    ) -> tuple[PreviewRow, ...]:
-        header = self._prepared(dataset_id, model_path, max_length)
-        return preview(self.home.prepared / header.hash, model_path, split, start, count)
-
-    def profiles(self) -> tuple[Profile, ...]:
-        return profiles()
-
-    def models(self) -> FoundModels:
-        return find_models(self.home.models, starter_path())
-
-    def model(self, words: str) -> BaseModel:
-        return read_base_model(self.path(words))
-
-    async def facts(
-        self, dataset_id: str, model: BaseModel, max_length: int, objective: str | None = None
-    ) -> DataFacts:
-        name = next(each.name for each in self.datasets.value if each.id == dataset_id)
-        return DataFacts.from_header(self._prepared(dataset_id, Path(model.path), max_length, objective), name)
-
-    def plan(self, draft: Draft) -> Plan:
-        return plan(draft, HARDWARE)
-
-    async def start(self, draft: Draft) -> str:
-        self.started.append(draft)
-        return self.runs.make(draft.name, RunState.CREATED).id
-
-    def evaluation(self, version_id: str) -> Evaluation | None:
-        return self.evaluations.get(version_id)
-
-    async def evaluate(self, version_id: str) -> str:
-        version = next(each for each in self.versions.value if each.id == version_id)
-        folder = self.runs.make(f"evaluate {version.name} {version.number}", RunState.RUNNING)
-        others = [view for view in self.runs.list.value if view.id != folder.id]
-        view = next(view for view in self.runs.list.value if view.id == folder.id)
-        self.runs.list.set((msgspec.structs.replace(view, kind="evaluate"), *others))
-        return folder.id

@@ -20,7 +20,7 @@ from studio.pages.data import size_words
 from studio.pages.data_detail import concerned, roles_of
 from studio.pages.data_lengths import histogram, in_words, read_lengths
 from tests.ui.client import Client
-from tests.ui.fakes import FakeEngine
+from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
 WIDTHS = pytest.mark.parametrize("width", [1440, 1024, 768, 375, 320])
@@ -28,7 +28,9 @@ WIDTHS = pytest.mark.parametrize("width", [1440, 1024, 768, 375, 320])
 
 async def support(engine: FakeEngine) -> Dataset:
     """The sample of a shop's support desk."""
-    return await engine.import_data(next(each for each in engine.samples() if each.name == "support.csv"), "support")
+    return await engine.library.add(
+        next(each for each in engine.library.samples() if each.name == "support.csv"), "support"
+    )
 
 
 def pairs(folder: Path, count: int = 40) -> Path:
@@ -72,7 +74,7 @@ async def test_the_activity_bar_and_its_keys_lead_to_the_data(show):
 
 async def test_datasets_are_found_by_name_and_kind(show, engine: FakeEngine, tmp_path):
     await support(engine)
-    await engine.import_data(pairs(tmp_path), "better answers")
+    await engine.library.add(pairs(tmp_path), "better answers")
     client = await show("/data")
     await client.type("Search name, kind, file", "pairs worse")
     assert client.says("better answers") and not client.says("support")
@@ -83,7 +85,7 @@ async def test_datasets_are_found_by_name_and_kind(show, engine: FakeEngine, tmp
 async def test_a_long_library_is_shown_a_window_at_a_time(show, engine: FakeEngine):
     one = await support(engine)
     many = tuple(msgspec.structs.replace(one, id=f"d{n}", name=f"copy {n}") for n in range(130))
-    engine.datasets.set(many)
+    engine.library.datasets.set(many)
     client = await show("/data")
     assert client.says("copy 99") and not client.says("copy 100")
     await client.press("Show 30 more")
@@ -112,9 +114,9 @@ async def test_rows_are_turned_page_by_page_on_both_sides(show, engine: FakeEngi
 
 
 async def test_what_was_noticed_stands_with_its_rows_and_what_to_do(show, engine: FakeEngine, tmp_path):
-    made = await engine.import_data(pairs(tmp_path), "better answers")
+    made = await engine.library.add(pairs(tmp_path), "better answers")
     worst = Finding(level="problem", what="Half is empty.", why="It is.", fix="Fill it.", rows=20, share=0.5)
-    engine.datasets.set((msgspec.structs.replace(made, findings=(*made.findings, worst)),))
+    engine.library.datasets.set((msgspec.structs.replace(made, findings=(*made.findings, worst)),))
     client = await opened(show, engine, made)
     for words in ("Half is empty.", "20 rows, 50 % of all. It is.", "What to do: Fill it."):
         assert client.says(words), words
@@ -124,7 +126,7 @@ async def test_what_was_noticed_stands_with_its_rows_and_what_to_do(show, engine
 
 async def test_a_clean_dataset_says_so(show, engine: FakeEngine):
     made = await support(engine)
-    engine.datasets.set((msgspec.structs.replace(made, findings=()),))
+    engine.library.datasets.set((msgspec.structs.replace(made, findings=()),))
     client = await opened(show, engine, made)
     assert client.says("Nothing stands out.")
 
@@ -149,7 +151,7 @@ async def test_rows_that_cannot_be_read_are_explained_and_the_rest_stays(show, e
 
 
 async def test_a_removed_list_of_problems_is_explained(show, engine: FakeEngine, tmp_path):
-    made = await engine.import_data(pairs(tmp_path), "better answers")
+    made = await engine.library.add(pairs(tmp_path), "better answers")
     (engine.home.datasets / made.id / "problems.jsonl").unlink()
     client = await show(f"/data/{made.id}")
     await client.until(lambda: client.says("A file could not be read or written."))
@@ -171,7 +173,7 @@ async def test_a_file_is_imported_here_and_its_page_opens(show, engine: FakeEngi
     await client.press("Import better.jsonl")
     await client.until(lambda: client.page.route.startswith("/data/"), seconds=10)
     await client.until(lambda: client.says("Which column is what"))
-    assert [each.name for each in engine.datasets.value] == ["better"]
+    assert [each.name for each in engine.library.datasets.value] == ["better"]
 
 
 async def test_an_import_leaves_the_run_that_is_being_put_together_alone(show, engine: FakeEngine, tmp_path):
@@ -209,8 +211,8 @@ def test_lengths_are_said_in_words():
 
 async def test_lengths_are_those_of_the_prepared_rows(engine: FakeEngine):
     made = await support(engine)
-    model = engine.models().models[0]
-    facts = await engine.facts(made.id, model, 512)
+    model = engine.planning.models().models[0]
+    facts = await engine.library.facts(made.id, model, 512)
     lengths = read_lengths(engine.home.prepared / facts.prepared)
     assert (len(lengths), sum(lengths), max(lengths)) == (facts.rows, facts.tokens, facts.longest)
     shutil.rmtree(engine.home.prepared)

@@ -12,7 +12,7 @@ from engine.data.nouns import Finding, Step
 from engine.data.quality_report import REPORT, Histogram
 from studio.pages.data_lengths import Bin
 from studio.pages.data_quality import DONE_WORDS, bins_of, grade, step_of, step_words
-from tests.ui.fakes import FakeEngine
+from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ def spoiled(folder: Path) -> Path:
 
 @pytest.mark.parametrize("width", [1440, 375, 320])
 async def test_a_dataset_shows_its_score_with_reasons_and_the_points_of_its_rows(show, engine, tmp_path, width):
-    made = await engine.import_data(spoiled(tmp_path), "shop")
+    made = await engine.library.add(spoiled(tmp_path), "shop")
     client = await show(f"/data/{made.id}", width)
     await client.until(lambda: client.says("of 100 points"), seconds=10)
     assert client.says(f"{made.score:.0f}") and client.says("Points of each row")
@@ -36,20 +36,20 @@ async def test_a_dataset_shows_its_score_with_reasons_and_the_points_of_its_rows
 
 
 async def test_a_dataset_without_a_report_says_why(show, engine: FakeEngine, tmp_path):
-    made = await engine.import_data(spoiled(tmp_path), "shop")
+    made = await engine.library.add(spoiled(tmp_path), "shop")
     (engine.home.datasets / made.id / REPORT).unlink()
     client = await show(f"/data/{made.id}")
     await client.until(lambda: client.says("It was imported before there was a quality report."))
 
 
 async def test_one_press_makes_a_fixed_version_and_keeps_the_one_before(show, engine: FakeEngine, tmp_path):
-    made = await engine.import_data(spoiled(tmp_path), "shop")
+    made = await engine.library.add(spoiled(tmp_path), "shop")
     client = await show(f"/data/{made.id}")
     await client.press("Repair these characters")
     await client.until(lambda: client.page.route != f"/data/{made.id}", seconds=30)
     await client.until(lambda: client.says("How this version was made"))
     assert client.says("1. characters repaired")
-    assert len(engine.datasets.value) == 2 and engine.datasets.value[0].parent == made.id
+    assert len(engine.library.datasets.value) == 2 and engine.library.datasets.value[0].parent == made.id
     await client.press("Open the version before")
     await client.until(lambda: client.page.route == f"/data/{made.id}")
 

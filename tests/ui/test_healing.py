@@ -14,7 +14,8 @@ from engine.spec.records import Action, Card, Event, RunState
 from studio.pages.run_curve import signs_of
 from studio.pages.run_healing import evidence
 from studio.pages.verbs import possible
-from tests.ui.fakes import EXPLODED, FakeEngine, write_healing, write_preferences
+from tests.ui.fake_engine import FakeEngine
+from tests.ui.fakes import EXPLODED, write_healing, write_preferences
 
 pytestmark = pytest.mark.anyio
 WIDTHS = pytest.mark.parametrize("width", [1440, 375, 320])
@@ -108,7 +109,7 @@ async def test_what_cannot_be_done_now_is_advice_without_a_button(show, engine: 
 async def test_no_button_promises_what_it_cannot_do(show, engine: FakeEngine, verb, state):
     card = Card(what="Something.", why="So.", actions=(Action(label="Do it.", do=verb),))
     error = card if state in (RunState.PAUSED, RunState.FAILED) else None
-    dataset = await engine.import_data(engine.samples()[0], "chat")
+    dataset = await engine.library.add(engine.library.samples()[0], "chat")
     folder = engine.runs.make("It", state, steps=70, error=error, model=starter_path(), dataset=dataset.id)
     write_healing(folder, card)
     engine.runs.refresh("run-1")
@@ -140,7 +141,7 @@ def test_a_verb_that_is_not_known_is_advice():
 
 
 async def test_starting_again_leads_to_a_review_with_everything_as_it_was_but_the_rate(show, engine: FakeEngine):
-    dataset = await engine.import_data(engine.samples()[1], "support")
+    dataset = await engine.library.add(engine.library.samples()[1], "support")
     again = Card(what="It fell apart.", why="So.", actions=(Action(label="Start again.", do=Do.RETRY_LOWER_RATE),))
     asking(engine, again, model=starter_path(), dataset=dataset.id)
     client = await show("/runs/run-1")

@@ -6,7 +6,8 @@ import flet as ft
 import pytest
 
 from engine.spec.records import Action, Card, RunState
-from tests.ui.fakes import FakeEngine, write_steps
+from tests.ui.fake_engine import FakeEngine
+from tests.ui.fakes import write_steps
 
 pytestmark = pytest.mark.anyio
 WIDTHS = pytest.mark.parametrize("width", [1440, 1024, 768, 375, 320])

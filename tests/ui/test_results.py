@@ -13,7 +13,7 @@ from engine.results.evaluation import Evaluation, Paired, Scores
 from engine.results.versions import Version
 from engine.spec.records import RunState
 from tests.ui.client import Client
-from tests.ui.fakes import FakeEngine
+from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +62,7 @@ def evaluation() -> Evaluation:
 
 
 async def talking(show, engine: FakeEngine) -> Client:
-    engine.versions.set((version(),))
+    engine.outcomes.versions.set((version(),))
     client = await show("/playground")
     await client.until(lambda: client.says("Ask something."))
     await client.until(lambda: not client.says("Loading the model into memory…"))
@@ -71,7 +71,7 @@ async def talking(show, engine: FakeEngine) -> Client:
 
 async def test_a_completed_run_offers_measuring_and_talking(show, engine: FakeEngine):
     engine.runs.make("Support", RunState.COMPLETED, steps=200)
-    engine.versions.set((version(),))
+    engine.outcomes.versions.set((version(),))
     client = await show("/runs/run-1")
     assert client.says("Support v1.0.0") and client.says("tuned model")
     await client.press("Measure it")
@@ -82,8 +82,8 @@ async def test_a_completed_run_offers_measuring_and_talking(show, engine: FakeEn
 
 async def test_a_verdict_comes_with_both_models_numbers(show, engine: FakeEngine):
     engine.runs.make("Support", RunState.COMPLETED, steps=200)
-    engine.versions.set((version(),))
-    engine.evaluations["run-1-v1.0.0"] = evaluation()
+    engine.outcomes.versions.set((version(),))
+    engine.outcomes.evaluations["run-1-v1.0.0"] = evaluation()
     client = await show("/runs/run-1")
     for words in ("exact match +21 points", "base 10 %", "tuned 31 %", "tuned 2"):
         assert client.says(words), words
@@ -91,14 +91,14 @@ async def test_a_verdict_comes_with_both_models_numbers(show, engine: FakeEngine
 
 @pytest.mark.parametrize("width", [1440, 375])
 async def test_both_models_answer_the_same_prompt(show, engine: FakeEngine, width):
-    engine.versions.set((version(),))
+    engine.outcomes.versions.set((version(),))
     client = await show("/playground", width)
     await client.until(lambda: client.says("Ask something."))
     await client.type("Ask both models", "Do you have plums?")
     await client.press("Send")
     await client.until(lambda: client.says("We have plums.") and client.says("I am a base."))
     await client.until(lambda: sum("42 tokens/s" in words for words in client.words()) == 2)
-    assert [(prompt, adapter) for prompt, adapter, _ in engine.host.asked] == [
+    assert [(prompt, adapter) for prompt, adapter, _ in engine.hosts.host.asked] == [
         ("Do you have plums?", "run-1-v1.0.0"),
         ("Do you have plums?", None),
     ]
@@ -106,11 +106,11 @@ async def test_both_models_answer_the_same_prompt(show, engine: FakeEngine, widt
 
 async def test_answers_appear_word_by_word(show, engine: FakeEngine):
     client = await talking(show, engine)
-    engine.host.go_on = anyio.Event()
+    engine.hosts.host.go_on = anyio.Event()
     task = asyncio.create_task(client.press("Do you have plums?"))
     await client.until(lambda: client.says("We "))
     assert not client.says("We have plums.")
-    engine.host.go_on.set()
+    engine.hosts.host.go_on.set()
     await client.until(lambda: client.says("We have plums."))
     await task
 
@@ -136,22 +136,22 @@ async def test_a_changed_temperature_is_used(show, engine: FakeEngine):
     client = await talking(show, engine)
     await client.type("Temperature", "0.5")
     await client.press("And pears?")
-    await client.until(lambda: len(engine.host.asked) == 2)
-    assert {temperature for _, _, temperature in engine.host.asked} == {0.5}
+    await client.until(lambda: len(engine.hosts.host.asked) == 2)
+    assert {temperature for _, _, temperature in engine.hosts.host.asked} == {0.5}
 
 
 async def test_a_model_that_cannot_be_loaded_is_explained_and_tried_again(show, engine: FakeEngine):
-    engine.versions.set((version(),))
-    engine.host_problem = RunError("No memory is left.", "It needs 3 GB.", "Close programs.")
+    engine.outcomes.versions.set((version(),))
+    engine.hosts.problem = RunError("No memory is left.", "It needs 3 GB.", "Close programs.")
     client = await show("/playground")
     await client.until(lambda: client.says("No memory is left. It needs 3 GB."))
-    engine.host_problem = None
+    engine.hosts.problem = None
     await client.press("Try again")
     await client.until(lambda: not client.says("No memory is left. It needs 3 GB."))
 
 
 async def test_versions_are_listed_with_where_they_came_from(show, engine: FakeEngine):
-    engine.versions.set((version(), version("run-2", "v1.1.0")))
+    engine.outcomes.versions.set((version(), version("run-2", "v1.1.0")))
     client = await show("/versions")
     assert client.says("Support v1.0.0") and client.says("Support v1.1.0")
     assert client.says("held-out loss 0.7")

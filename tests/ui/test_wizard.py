@@ -8,7 +8,7 @@ import flet as ft
 import pytest
 
 from tests.ui.client import Client
-from tests.ui.fakes import FakeEngine
+from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
 PATH = "Path of a file on this computer"

@@ -16,7 +16,7 @@ from studio.pages.wizard_method import offered
 from studio.pages.wizard_needs import electricity, grams, limit_words, price
 from studio.pages.wizard_state import edits_that_fit
 from tests.ui.client import Client
-from tests.ui.fakes import FakeEngine
+from tests.ui.fake_engine import FakeEngine
 from tests.ui.test_wizard import at_settings, pairs
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ def judged(folder: Path, count: int = 40) -> Path:
 
 async def at_preferences(show, engine: FakeEngine, folder: Path) -> Client:
     """The settings step over preference data, entered from the data's page."""
-    dataset = await engine.import_data(judged(folder), "better")
+    dataset = await engine.library.add(judged(folder), "better")
     client = await show(f"/data/{dataset.id}")
     await client.press("Fine-tune with it")
     await client.until(lambda: client.says("Which model do you start from?"))
@@ -165,9 +165,9 @@ async def test_an_impossible_combination_is_refused_and_the_way_back_is_offered(
 
 
 async def test_every_width_shows_the_whole_review(show, tmp_path, engine: FakeEngine):
-    await engine.import_data(pairs(tmp_path), "mine")
+    await engine.library.add(pairs(tmp_path), "mine")
     for width in (1440, 1024, 375, 320):
-        client = await show(f"/data/{engine.datasets.value[0].id}", width)
+        client = await show(f"/data/{engine.library.datasets.value[0].id}", width)
         await client.press("Fine-tune with it")
         await client.until(lambda client=client: client.says("Which model do you start from?"))
         await client.press("starter")

@@ -1,0 +1,180 @@
+"""A small engine for the screens' tests: the parts of engine.Engine that screens ask, in this process."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.core.home import Home
+from engine.core.settings import Settings
+from engine.core.topics import Topic
+from engine.data.fixing import fix
+from engine.data.inspect import inspect_file
+from engine.data.library import import_file, list_datasets
+from engine.data.nouns import Dataset, Inspection, Mapping, Step
+from engine.data.prepare import prepare
+from engine.data.preview import PreviewRow, preview
+from engine.plan.facts import DataFacts
+from engine.plan.hardware import Hardware
+from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
+from engine.plan.planner import Draft, Plan, plan
+from engine.plan.profiles import Profile, profiles
+from engine.results.evaluation import Evaluation
+from engine.results.versions import Version
+from engine.runs.meters import Meters
+from engine.spec.objectives import LAYOUTS
+from engine.spec.prepared import PreparedHeader, Split
+from engine.spec.records import RunState
+from tests.ui.fakes import FakeHost, FakeRuns
+
+HARDWARE = Hardware(
+    gpus=(),
+    cpu="a processor",
+    cores=4,
+    threads=4,
+    memory_total=16_000_000_000,
+    memory_free=10_000_000_000,
+    disk_free=100_000_000_000,
+    bf16=False,
+    on_battery=None,
+)
+
+
+class FakeLibrary:
+    """Datasets, imported without a process of their own."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.datasets: Topic[tuple[Dataset, ...]] = Topic(())
+
+    def samples(self) -> tuple[Path, ...]:
+        folder = Path(str(files("assets") / "samples"))
+        return tuple(sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".jsonl", ".parquet")))
+
+    async def inspect(self, path: Path, mapping: Mapping | None = None) -> Inspection:
+        return inspect_file(path, None, mapping)
+
+    async def add(self, path: Path, name: str = "", mapping: Mapping | None = None) -> Dataset:
+        dataset = import_file(self._home.datasets, path, name=name, mapping=mapping)
+        self.datasets.set(tuple(list_datasets(self._home.datasets)))
+        return dataset
+
+    async def fix(self, dataset_id: str, *steps: Step) -> Dataset:
+        made = fix(self._home.datasets, dataset_id, steps)
+        self.datasets.set(tuple(list_datasets(self._home.datasets)))
+        return made
+
+    def _prepared(
+        self, dataset_id: str, model_path: Path, max_length: int, objective: str | None = None
+    ) -> PreparedHeader:
+        dataset = next(each for each in self.datasets.value if each.id == dataset_id)
+        layout = LAYOUTS[objective] if objective else dataset.layout
+        return prepare(self._home.datasets / dataset_id, model_path, max_length, self._home.prepared, layout)
+
+    async def preview(
+        self,
+        dataset_id: str,
+        model_path: Path,
+        max_length: int,
+        split: Split = "train",
+        start: int = 0,
+        count: int = 10,
+    ) -> tuple[PreviewRow, ...]:
+        header = self._prepared(dataset_id, model_path, max_length)
+        return preview(self._home.prepared / header.hash, model_path, split, start, count)
+
+    async def facts(
+        self, dataset_id: str, model: BaseModel, max_length: int, objective: str | None = None
+    ) -> DataFacts:
+        name = next(each.name for each in self.datasets.value if each.id == dataset_id)
+        return DataFacts.from_header(self._prepared(dataset_id, Path(model.path), max_length, objective), name)
+
+
+class FakePlanning:
+    """Plans for one made-up machine."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.hardware: Topic[Any] = Topic(None)
+
+    def profiles(self) -> tuple[Profile, ...]:
+        return profiles()
+
+    def models(self) -> FoundModels:
+        return find_models(self._home.models, starter_path())
+
+    def model(self, words: str) -> BaseModel:
+        return read_base_model(Path(words))
+
+    def plan(self, draft: Draft) -> Plan:
+        return plan(draft, HARDWARE)
+
+
+class _Folder:
+    @staticmethod
+    def adapter(version: Version) -> Path:
+        return Path("/versions") / version.id / "adapter"
+
+
+class FakeOutcomes:
+    """Versions and evaluations that the test sets."""
+
+    def __init__(self, runs: FakeRuns) -> None:
+        self._runs = runs
+        self.folder = _Folder()
+        self.versions: Topic[tuple[Version, ...]] = Topic(())
+        self.evaluations: dict[str, Evaluation] = {}
+
+    async def examples(self, version_id: str, count: int = 3) -> tuple[str, ...]:
+        return ("Do you have plums?", "And pears?", "Thank you.")[:count]
+
+    def evaluation(self, version_id: str) -> Evaluation | None:
+        return self.evaluations.get(version_id)
+
+    async def evaluate(self, version_id: str) -> str:
+        version = next(each for each in self.versions.value if each.id == version_id)
+        folder = self._runs.make(f"evaluate {version.name} {version.number}", RunState.RUNNING)
+        others = [view for view in self._runs.list.value if view.id != folder.id]
+        view = next(view for view in self._runs.list.value if view.id == folder.id)
+        self._runs.list.set((msgspec.structs.replace(view, kind="evaluate"), *others))
+        return folder.id
+
+
+class FakeHosts:
+    """One host for every model, or a problem in its place."""
+
+    def __init__(self) -> None:
+        self.host = FakeHost()
+        self.problem: Exception | None = None
+
+    async def open(self, model_path: Path) -> FakeHost:
+        if self.problem is not None:
+            raise self.problem
+        return self.host
+
+
+class FakeEngine:
+    """What the screens ask of an engine. Parts a test needs are set by the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home.open(folder)
+        self.settings: Topic[Settings] = Topic(Settings())
+        self.meters: Topic[Meters] = Topic(
+            Meters(cpu=0.34, memory_used=9_300_000_000, memory_total=25_000_000_000, disk_free=120_000_000_000)
+        )
+        self.library = FakeLibrary(self.home)
+        self.planning = FakePlanning(self.home)
+        self.runs = FakeRuns(self.home.runs)
+        self.outcomes = FakeOutcomes(self.runs)
+        self.hosts = FakeHosts()
+        self.started: list[Draft] = []
+
+    def save_settings(self, settings: Settings) -> None:
+        self.settings.set(settings)
+
+    async def start(self, draft: Draft) -> str:
+        self.started.append(draft)
+        return self.runs.make(draft.name, RunState.CREATED).id
