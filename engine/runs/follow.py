@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from engine.core.topics import Feed, Topic
+from engine.monitor.proposal import Proposal
 from engine.runs.summary import judged, static_view, with_notes
 from engine.runs.views import Eta, RunView, Series
 from engine.spec import ring
-from engine.spec.files import LineReader
+from engine.spec.files import LineReader, read_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import METRICS, Event, MetricLine, RunState, Sample
 from engine.spec.runspec import RunSpec, TrainJob
@@ -70,6 +71,14 @@ class LiveRun:
             self._refresh()
         if news:
             self.changed.set(self.changed.value + 1)
+
+    def proposal(self) -> Proposal | None:
+        """What the attempt at work proposes; None when it asks nothing."""
+        try:
+            found = read_struct(self.folder.proposal_file, Proposal)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        return found if found.attempt == self.view.value.attempt else None
 
     def _take_numbers(self) -> bool:
         if self._ring is None:

@@ -248,9 +248,9 @@ def remove(folder: Path) -> None:
     shutil.rmtree(beside, ignore_errors=True)
 
 
-def prune(folders: list[Path], keep: int, best: Path | None) -> list[Path]:
-    """Delete all but the newest `keep` and the best; returns what was deleted."""
-    doomed = [folder for folder in folders[:-keep] if folder != best]
+def prune(folders: list[Path], keep: int, stay: list[Path]) -> list[Path]:
+    """Delete all but the newest `keep` and those that are to stay; returns what was deleted."""
+    doomed = [folder for folder in folders[:-keep] if folder not in stay]
     for folder in doomed:
         shutil.rmtree(folder, ignore_errors=True)
     return doomed

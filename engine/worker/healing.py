@@ -10,23 +10,12 @@ import msgspec
 
 from engine.monitor.anomaly import Anomaly
 from engine.monitor.observation import Observation
-from engine.monitor.recovery import Change, GoOn, Pause, Policy, Propose, Remedy, Situation, Tried, decide
+from engine.monitor.proposal import Proposal
+from engine.monitor.recovery import GoOn, Pause, Policy, Propose, Remedy, Situation, Tried, decide
 from engine.monitor.watch import Watch, WatchState
 from engine.spec.files import read_struct, write_struct
 from engine.spec.folder import RunFolder
-from engine.spec.records import Card
 from engine.worker.reporter import Reporter
-
-FILE = "proposal.json"
-
-
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """`proposal.json`: what a person is asked. Accepted with a resume, it is carried out before the first step."""
-
-    attempt: int
-    card: Card
-    changes: tuple[Change, ...]
-    roll_back_to: int | None
 
 
 class HealingState(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,15 +33,17 @@ class Healing:
         self._folder, self._reporter, self._attempt = folder, reporter, attempt
         self._watch = Watch()
         self._tried = Tried()
+        self.proposed_step: int | None = None
+        """The step that a pause of this attempt proposes to go back to."""
 
     def state(self) -> HealingState:
         """What is remembered now."""
         return HealingState(watch=self._watch.state(), tried=self._tried)
 
-    def restore(self, state: HealingState, *, forget_tried: bool = True) -> None:
-        """Go on from a checkpoint. After a roll-back the remedies that were used still count."""
+    def restore(self, state: HealingState, *, keep_tried: bool = False) -> None:
+        """Go on from a checkpoint. After a roll-back the remedies that were used since still count."""
         self._watch = Watch.restored(state.watch)
-        if forget_tried:
+        if not keep_tried:
             self._tried = state.tried
 
     def gradient_limit(self) -> float | None:
@@ -90,7 +81,8 @@ class Healing:
     def _propose(self, remedy: Pause | Propose) -> None:
         back = remedy.roll_back_to if isinstance(remedy, Pause) else None
         proposal = Proposal(attempt=self._attempt, card=remedy.proposal, changes=remedy.changes, roll_back_to=back)
-        write_struct(self._folder.path / FILE, proposal)
+        write_struct(self._folder.proposal_file, proposal)
+        self.proposed_step = back
         actions = " ".join(action.label for action in remedy.proposal.actions)
         self._reporter.event("proposal", f"{remedy.proposal.what} {actions}", why=remedy.proposal.why)
 
@@ -100,7 +92,7 @@ class Healing:
         if control is None or not control.accept or control.attempt != self._attempt - 1:
             return None
         try:
-            proposal = read_struct(self._folder.path / FILE, Proposal)
+            proposal = read_struct(self._folder.proposal_file, Proposal)
         except (OSError, msgspec.MsgspecError):
             return None
         return proposal if proposal.attempt == control.attempt else None

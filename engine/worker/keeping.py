@@ -13,7 +13,7 @@ from torch import nn
 
 from engine.spec.folder import RunFolder
 from engine.worker import checkpoint
-from engine.worker.checkpoint import CheckpointRecord, LoopState
+from engine.worker.checkpoint import CheckpointRecord, Environment, LoopState
 from engine.worker.group import Group, whole_state
 from engine.worker.reporter import Reporter
 
@@ -35,12 +35,16 @@ class Keeping:
         self._parameters, self._optimizer, self._scaler = parameters, optimizer, scaler
         self.best: tuple[float, Path] | None = None
 
-    def save(self, step: int, validation_loss: float | None, loop: LoopState) -> None:
-        """Write a checkpoint, then delete what need not stay. Raises OSError; older ones are untouched then."""
+    def save(self, step: int, validation_loss: float | None, loop: LoopState, proposed: int | None = None) -> None:
+        """Write a checkpoint, then delete what need not stay. Raises OSError; older ones are untouched then.
+
+        `proposed`: a step that the run proposes to go back to; it stays until the proposal is decided.
+        """
         weights = whole_state(self._parameters)
         moments = checkpoint.optimizer_tensors(self._parameters, self._optimizer)
         if self._group.first:
             self._write(step, weights, moments, validation_loss, loop)
+            self._prune(proposed)
         self._group.wait()
 
     def _write(
@@ -63,9 +67,12 @@ class Keeping:
         self._reporter.sync()
         if validation_loss is not None and (self.best is None or validation_loss < self.best[0]):
             self.best = (validation_loss, saved)
-        best = self.best[1] if self.best else None
-        checkpoint.prune(self._folder.checkpoint_folders(), self._keep, best)
-        self._reporter.event("checkpoint", f"Saved step {step}.", best=saved == best)
+        self._reporter.event("checkpoint", f"Saved step {step}.", best=bool(self.best and self.best[1] == saved))
+
+    def _prune(self, proposed: int | None) -> None:
+        folders = self._folder.checkpoint_folders()
+        stay = [folder for folder in folders if step_of(folder) == proposed]
+        checkpoint.prune(folders, self._keep, [*stay, self.best[1]] if self.best else stay)
 
     def newest(self, most: int | None = None) -> CheckpointRecord | None:
         """Put weights, optimizer and generators back to the newest whole checkpoint, of step `most` at the latest."""
@@ -118,7 +125,7 @@ def step_of(folder: Path) -> int:
     return int(folder.name.removeprefix("step-"))
 
 
-def same_environment(record: CheckpointRecord) -> tuple[str, ...]:
-    """What differs between the checkpoint's environment and this one, in words; empty when later bits will be equal."""
-    then, now = (msgspec.structs.asdict(each) for each in (record.environment, checkpoint.environment()))
+def differences_from(environment: Environment) -> tuple[str, ...]:
+    """What is not as in a checkpoint's environment, in words; nothing when later bits will be equal."""
+    then, now = (msgspec.structs.asdict(each) for each in (environment, checkpoint.environment()))
     return tuple(f"{name} {then[name]} then, {now[name]} now" for name in then if then[name] != now[name])

@@ -65,7 +65,9 @@ def load(
         provenance.check(job, folder)
     examples = {name: Examples(read_split(Path(job.data.prepared), name)) for name in SPLITS}
     check_rows(job, len(examples["train"]), sum(examples["train"].labels))
-    model = load_for_training(job.model, job.method, numbers.precision, numbers.seed, shared=group.size > 1)
+    model = load_for_training(
+        job.model, job.method, numbers.precision, numbers.seed, shared=group.size > 1, parent=job.parent
+    )
     _check_weights(model, job)
     if group.first:
         keep_beginning(model, job.method, folder)
@@ -73,7 +75,7 @@ def load(
         enable_checkpointing(model)
     objective = Objective(model)
     device = next(iter(trainable(objective.model).values())).device
-    known = _references(job, folder, objective, examples, device)
+    known = _references(job, folder, objective, examples, device, group)
     group.share(objective)
     parameters = trainable(objective.model)
     optimizer = make_optimizer(parameters, job.method, numbers)
@@ -121,14 +123,19 @@ def _check_weights(model: nn.Module, job: TrainJob) -> None:
 
 
 def _references(
-    job: TrainJob, folder: RunFolder, objective: Objective, examples: dict[str, Examples], device: torch.device
+    job: TrainJob,
+    folder: RunFolder,
+    objective: Objective,
+    examples: dict[str, Examples],
+    device: torch.device,
+    group: Group,
 ) -> dict[str, list[References]]:
     """What each split's answers were worth to the model before training, where the objective compares with that."""
     if not needs_reference(job.objective):
         return {name: [] for name in examples}
     splits: dict[str, Rows] = {name: each.split for name, each in examples.items()}
     wanted = sets_of_rows(splits, mismatched=isinstance(job.objective, Kto))
-    found = references(objective, job.method, wanted, folder.path, device, job.training.micro_batch)
+    found = references(objective, job.method, wanted, folder.path, device, job.training.micro_batch, group)
     return {name: [found[key] for key in (name, f"{name}/mismatched") if key in found] for name in examples}
 
 

@@ -18,6 +18,7 @@ from engine.spec.files import rename
 from engine.spec.methods import Full, Method, Pissa
 from engine.worker.batches import micro_batches
 from engine.worker.examples import Mismatched, Rows
+from engine.worker.group import Group
 from engine.worker.model import evaluating
 from engine.worker.objective import Objective, collate
 
@@ -37,15 +38,26 @@ class References:
 
 
 def references(
-    objective: Objective, method: Method, wanted: dict[str, Rows], folder: Path, device: torch.device, at_once: int
+    objective: Objective,
+    method: Method,
+    wanted: dict[str, Rows],
+    folder: Path,
+    device: torch.device,
+    at_once: int,
+    group: Group,
 ) -> dict[str, References]:
-    """The values for each named set of rows; from the file when it has them all. Call before any training step."""
+    """The values for each named set of rows; from the file when it has them all. Call before any training step.
+
+    Every process computes them itself, before the model is cut into shards; the first one keeps them.
+    """
     sizes = {name: len(rows) for name, rows in wanted.items()}
     found = _read(folder / FILE)
     if {name: len(values) for name, values in found.items()} != sizes:
         with evaluating(objective), _without_adapter(objective, method):
             found = {name: _values(objective, rows, device, at_once) for name, rows in wanted.items()}
-        _write(folder / FILE, found)
+        group.wait()  # until all have looked
+        if group.first:
+            _write(folder / FILE, found)
     return {name: References(values, device) for name, values in found.items()}
 
 

@@ -113,17 +113,27 @@ class Stepper:
         self._optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def done(self, step: int, examples: list[int], loss: torch.Tensor, norm: torch.Tensor, **facts: float) -> Done:
-        """The record of a step that was computed; `facts`: rate, padding, computing."""
+    def done(
+        self,
+        step: int,
+        examples: list[int],
+        *,
+        loss: torch.Tensor,
+        norm: torch.Tensor,
+        rate: float,
+        padding: float,
+        started: float,
+    ) -> Done:
+        """The record of a step that was computed; `started` is the host's clock at its beginning."""
         waited, self._feed.waited = self._feed.waited, 0.0
         return Done(
             step=step,
             loss=loss,
             norm=norm,
-            rate=facts["rate"],
+            rate=rate,
             rows=len(examples),
             tokens=sum(self._examples.tokens[i] for i in examples),
-            padding=facts["padding"],
-            computing=max(0.0, time.perf_counter() - facts["started"] - waited),
+            padding=padding,
+            computing=max(0.0, time.perf_counter() - started - waited),
             waiting=waited,
         )

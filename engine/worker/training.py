@@ -36,7 +36,7 @@ from engine.worker.control import ControlFile, Wish
 from engine.worker.fault import out_of_memory
 from engine.worker.group import Alone, Group, scalar
 from engine.worker.healing import Healing
-from engine.worker.keeping import same_environment
+from engine.worker.keeping import differences_from
 from engine.worker.loading import enable_checkpointing, load
 from engine.worker.nvidia import Heat
 from engine.worker.reporter import Reporter
@@ -121,7 +121,7 @@ class Training:
         if before is not None:
             self._settle(before)
         lagging = self.device.type == "cuda" if self.lagging is None else self.lagging
-        if self._pending is done and (not lagging or self._due(done.step)):
+        if self._pending is done and (not lagging or self._validates(done.step) or self._saves(done.step)):
             self._pending = None
             self._settle(done)
 
@@ -140,8 +140,9 @@ class Training:
             return None
         rate = self._rate()
         norm = self.stepper.update(loss, rate, self.healing.gradient_limit())
-        facts = {"rate": rate, "padding": padding, "started": started}
-        return self.stepper.done(self.step + 1, examples, loss, norm, **facts)
+        return self.stepper.done(
+            self.step + 1, examples, loss=loss, norm=norm, rate=rate, padding=padding, started=started
+        )
 
     def _gradients(self, examples: list[int], random_state: dict[str, torch.Tensor]) -> tuple[torch.Tensor, float]:
         """Gradients of the whole step. When memory runs out, again in smaller parts: same numbers, slower."""
@@ -169,15 +170,12 @@ class Training:
         planned = learning_rate(self.numbers, self.step, self.job.total_steps) * self.rate_factor
         return planned if self.rate_override is None else planned / self.numbers.learning_rate * self.rate_override
 
-    def _due(self, step: int) -> bool:
-        """Whether something happens after this step that needs it settled."""
-        numbers = self.numbers
-        return (
-            step == self.job.total_steps
-            or step % numbers.validate_every == 0
-            or step % numbers.checkpoint_every == 0
-            or self.control.checkpoint_now
-        )
+    def _validates(self, step: int) -> bool:
+        return step == self.job.total_steps or step % self.numbers.validate_every == 0
+
+    def _saves(self, step: int) -> bool:
+        last = step == self.job.total_steps
+        return last or step % self.numbers.checkpoint_every == 0 or self.control.checkpoint_now
 
     def _settle_pending(self) -> None:
         pending, self._pending = self._pending, None
@@ -189,18 +187,12 @@ class Training:
         loss, norm = torch.stack((done.loss, done.norm)).tolist()
         seconds = time.perf_counter() - self._clock
         self._record(done, loss, norm, seconds)
-        if done.step == self.step and (
-            done.step == self.job.total_steps or done.step % self.numbers.validate_every == 0
-        ):
+        if self.step == done.step and self._validates(done.step):
             self._validate()
         remedy = self.healing.look(self._observation(done, loss, norm, seconds), self._situation())
         if remedy is not None:
             self._apply(remedy)
-        if self.step == done.step and (
-            self.step == self.job.total_steps
-            or self.step % self.numbers.checkpoint_every == 0
-            or self.control.checkpoint_now
-        ):
+        if self.step == done.step and self._saves(done.step):
             self.control.checkpoint_now = False
             self._save_checkpoint()
         self._clock = time.perf_counter()
@@ -287,15 +279,25 @@ class Training:
         self._pending, self.validated = None, None
         record = self.keeping.newest(most=step) if step else None
         if record is None:
-            self.feed.close()
-            self._load()
-            self.step = 0
+            self._begin_anew()
         else:
             self.step = record.step
-            self.healing.restore(record.loop.healing, forget_tried=False)
+            self.healing.restore(record.loop.healing, keep_tried=True)
+        if self.step != step:
+            words = f"The checkpoint of step {step} is damaged or gone. Went back to step {self.step} instead."
+            self.reporter.event("note", words, step=self.step)
         self.rate_factor = rate_factor
         self.keeping.forget_after(self.step, self._loop_state())
         self.reporter.at(self.step, self.job.total_steps)
+
+    def _begin_anew(self) -> None:
+        """The model as it was before the first step. What memory asked for on the way still holds."""
+        checkpointing = self.checkpointing
+        self.feed.close()
+        self._load()
+        self.step = 0
+        if checkpointing and not self.checkpointing:
+            self._apply(UseCheckpointing(""))
 
     def _validate(self) -> None:
         if (numbers := self.validation.measure(self.micro_batch)) is not None:
@@ -313,14 +315,14 @@ class Training:
 
     def _save_checkpoint(self) -> None:
         loss = self.validated[1] if self.validated and self.validated[0] == self.step else None
-        self.keeping.save(self.step, loss, self._loop_state())
+        self.keeping.save(self.step, loss, self._loop_state(), proposed=self.healing.proposed_step)
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint that is whole; older ones are tried when it is not."""
         record = self.keeping.newest()
         if record is not None:
             self._take(record)
-            differences = same_environment(record)
+            differences = differences_from(record.environment)
             words = f" Not bit for bit as it would have been: {'; '.join(differences)}." if differences else ""
             self.reporter.event("resumed", f"Going on from step {self.step}.{words}", exact=not differences)
         proposal = self.healing.accepted()
@@ -339,6 +341,7 @@ class Training:
 
     def _leave(self, wish: Wish) -> Exit:
         """Keep the state at the last whole step; a stopped run also gets a usable result (requirement G13)."""
+        self._settle_pending()
         self._save_checkpoint()
         self.feed.close()
         if wish is Wish.PAUSE:

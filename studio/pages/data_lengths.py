@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Sequence
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -15,6 +11,7 @@ import msgspec
 
 from engine.core.errors import unexpected
 from engine.plan.models import BaseModel
+from engine.spec.prepared import read_lengths
 from studio.hooks import use_engine, use_loaded
 from studio.kit import ErrorCard, body, card, component, loading, muted, plural
 from studio.theme import S1, S3, Ink
@@ -43,15 +40,6 @@ def histogram(lengths: Sequence[int], bars: int = BARS) -> list[Bin]:
     return [Bin(low + width * place, low + width * (place + 1) - 1, rows) for place, rows in enumerate(counts)]
 
 
-def read_lengths(folder: Path) -> list[int]:
-    """Tokens of each training row, from the offsets alone: the tokens themselves stay on disk. Raises OSError."""
-    offsets = array("q")
-    offsets.frombytes((folder / "train.offsets").read_bytes())
-    if sys.byteorder == "big":
-        offsets.byteswap()
-    return [end - start for start, end in pairwise(offsets)]
-
-
 def in_words(lengths: Sequence[int]) -> str:
     """The middle, the end and the sum of it."""
     ordered = sorted(lengths)
@@ -69,7 +57,7 @@ def Lengths(dataset: str, model: BaseModel, length: int) -> Any:
 
     async def load() -> list[int]:
         facts = await engine.library.facts(dataset, model, length)
-        return await anyio.to_thread.run_sync(read_lengths, engine.home.prepared / facts.prepared)
+        return await anyio.to_thread.run_sync(read_lengths, engine.library.prepared(facts), "train")
 
     loaded = use_loaded(load, [dataset, model.path, length])
     if loaded.error is not None:

@@ -9,7 +9,6 @@ import flet as ft
 import msgspec
 
 from engine.runs.views import RunView
-from engine.spec.files import read_struct
 from engine.spec.records import Action, Card, Event, Fact, RunState
 from studio.hooks import use_engine, use_feed, use_session, use_topic
 from studio.kit import ErrorCard, badge, body, card, component, label, muted, plural, quiet, row, section, short
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from engine.runs.follow import LiveRun
 
 ANOMALY, RECOVERY, PROPOSAL = "anomaly", "recovery", "proposal"
-PROPOSAL_FILE = "proposal.json"
 SHOWN = 6
 SPOKEN = ("name", "level", "why", "remedy")
 """Facts of an event that are words; the others are the numbers it rests on."""
@@ -45,13 +43,6 @@ LOOKS = {
 }
 
 
-class Proposal(msgspec.Struct, frozen=True):
-    """The part of `proposal.json` that a person reads: which attempt asks, and what."""
-
-    attempt: int
-    card: Card
-
-
 def tone_of(kind: str) -> str:
     """The colour of a kind's icon; its shape differs, too."""
     return Ink.PRIMARY if kind == RECOVERY else Ink.AMBER
@@ -61,11 +52,8 @@ def asked(live: LiveRun, run: RunView) -> Card | None:
     """What the run asks now: the error it stopped with, or, while it goes on, what it proposed in this attempt."""
     if run.error is not None or run.state is not RunState.RUNNING:
         return run.error
-    try:
-        proposal = read_struct(live.folder.path / PROPOSAL_FILE, Proposal)
-    except (OSError, msgspec.MsgspecError):  # it asks nothing
-        return None
-    return proposal.card if proposal.attempt == run.attempt else None
+    proposal = live.proposal()
+    return proposal.card if proposal else None
 
 
 @component

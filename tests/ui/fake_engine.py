@@ -74,6 +74,9 @@ class FakeLibrary:
         layout = LAYOUTS[objective] if objective else dataset.layout
         return prepare(self._home.datasets / dataset_id, model_path, max_length, self._home.prepared, layout)
 
+    def prepared(self, facts: DataFacts) -> Path:
+        return self._home.prepared / facts.prepared
+
     async def preview(
         self,
         dataset_id: str,

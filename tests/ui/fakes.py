@@ -144,7 +144,7 @@ def write_healing(folder: RunFolder, proposed: Card = EXPLODED, attempt: int = 0
     lines.write(Event(kind="proposal", time=now, step=70, message=said, facts={"why": proposed.why}))
     lines.close()
     asked = {"attempt": attempt, "card": msgspec.to_builtins(proposed), "changes": [], "roll_back_to": 60}
-    (folder.path / "proposal.json").write_bytes(msgspec.json.encode(asked))
+    folder.proposal_file.write_bytes(msgspec.json.encode(asked))
 
 
 def write_preferences(folder: RunFolder, steps: int) -> None:

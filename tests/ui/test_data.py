@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from engine.core.errors import DataError
 from engine.data.nouns import Dataset, Finding, Mapping
 from engine.data.split import SplitPlan
+from engine.spec.prepared import read_lengths
 from studio.pages.data import size_words
 from studio.pages.data_detail import concerned, roles_of
-from studio.pages.data_lengths import histogram, in_words, read_lengths
+from studio.pages.data_lengths import histogram, in_words
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
 
@@ -213,11 +214,11 @@ async def test_lengths_are_those_of_the_prepared_rows(engine: FakeEngine):
     made = await support(engine)
     model = engine.planning.models().models[0]
     facts = await engine.library.facts(made.id, model, 512)
-    lengths = read_lengths(engine.home.prepared / facts.prepared)
+    lengths = read_lengths(engine.library.prepared(facts), "train")
     assert (len(lengths), sum(lengths), max(lengths)) == (facts.rows, facts.tokens, facts.longest)
     shutil.rmtree(engine.home.prepared)
     with pytest.raises(OSError):
-        read_lengths(engine.home.prepared / facts.prepared)
+        read_lengths(engine.library.prepared(facts), "train")
 
 
 @pytest.mark.parametrize(

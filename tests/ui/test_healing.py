@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import flet as ft
 import pytest
 
@@ -178,7 +176,7 @@ async def test_a_proposal_of_an_earlier_attempt_is_not_shown_again(show, engine:
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"attempt": "x"}'], ids=["empty", "torn", "of another kind"])
 async def test_a_damaged_proposal_is_no_proposal(show, engine: FakeEngine, damage):
     folder = engine.runs.make("It", RunState.RUNNING, steps=90)
-    Path(folder.path / "proposal.json").write_bytes(damage)
+    folder.proposal_file.write_bytes(damage)
     client = await show("/runs/run-1")
     assert client.says("step 90 of 200")
 

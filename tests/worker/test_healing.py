@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 import torch
 
+from engine.monitor.proposal import Proposal
+from engine.monitor.recovery import UseCheckpointing
 from engine.spec.exits import Exit
 from engine.spec.files import LineReader, read_struct, write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.prepared import PreparedHeader
-from engine.spec.records import Control, Event, RunState
+from engine.spec.records import Control, Event, LaunchRecord, RunState
+from engine.spec.runspec import TrainJob
 from engine.worker import checkpoint
 from engine.worker.checkpoint import LoopState
+from engine.worker.control import ControlFile
 from engine.worker.fault import Fault
-from engine.worker.healing import Proposal
 from engine.worker.keeping import Keeping
+from engine.worker.reporter import Reporter
 from engine.worker.stepping import Stepper
 from engine.worker.training import Training
 from tests.making import FULL, run_folder, train_spec
@@ -160,17 +164,69 @@ def test_a_run_that_diverges_goes_back_to_before_and_ends_well(
 def test_a_run_that_asks_pauses_with_a_proposal_and_an_accepted_one_is_carried_out(
     tmp_path: Path, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = run_folder(tmp_path / "run-1", long_run(model, rows, method=FULL, recovery="ask"))
+    # One checkpoint is kept and none is the best: what the run proposes to go back to stays all the same.
+    spec = long_run(model, rows, method=FULL, recovery="ask", keep_checkpoints=1, validate_every=1000)
+    folder = run_folder(tmp_path / "run-1", spec)
     with pytest.MonkeyPatch.context() as patch:
         diverging(patch, 50, 300)
         assert attempt(folder, 0) is Exit.PAUSED
-    proposal = read_struct(folder.path / "proposal.json", Proposal)
+    proposal = read_struct(folder.proposal_file, Proposal)
     assert proposal.roll_back_to is not None and proposal.card.actions
     write_struct(folder.control_file, Control(seq=1, attempt=0, resume=True, accept=True))
     assert attempt(folder, 1) is Exit.COMPLETED
     first = min(step for step, _ in attempt_steps(folder, 1))
     assert first == proposal.roll_back_to + 1
     assert losses(folder, "learning_rate")[150] == pytest.approx(losses(folder, "learning_rate")[30] / 2)
+
+
+def test_a_damaged_checkpoint_to_go_back_to_is_told_and_the_one_before_serves(
+    tmp_path: Path, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exploding(monkeypatch, {44, 45, 46}, float("nan"))
+    spec = long_run(model, rows)
+    rollback = Training._go_back
+
+    def damaged_first(training: Training, step: int, rate_factor: float) -> None:
+        (training.folder.checkpoints / f"step-{step}" / "weights.safetensors").write_bytes(b"torn")
+        rollback(training, step, rate_factor)
+
+    monkeypatch.setattr(Training, "_go_back", damaged_first)
+    folder = run_through(tmp_path / "run-1", spec, [])
+    note = next(event for event in events(folder, "note") if "Went back" in event.message)
+    assert note.facts["step"] == 30 and "step 40" in note.message
+
+
+def test_beginning_anew_keeps_what_memory_asked_for(tmp_path: Path, model: Path, rows: Path) -> None:
+    folder = run_folder(tmp_path / "run-1", train_spec(model, rows))
+    switched: list[bool] = []
+
+    class Beginning(Training):
+        def _validate(self) -> None:
+            if not switched:
+                self._apply(UseCheckpointing(""))
+                self._go_back(0, 0.5)
+            base = self.objective.model.get_base_model()  # type: ignore[operator]
+            switched.append(self.checkpointing and base.is_gradient_checkpointing)
+
+    reporter = Reporter(folder, 0)
+    reporter.start()
+    write_struct(folder.launch_file, LaunchRecord(attempt=0, pid=0, process_started=0, host="", time=0, threads=2))
+    job = folder.spec().job
+    assert isinstance(job, TrainJob)
+    assert Beginning(job, folder, reporter, ControlFile(folder, reporter, 0)).run() is Exit.COMPLETED
+    reporter.close()
+    assert all(switched)
+
+
+def test_a_pause_loses_no_number_that_is_read_late(
+    tmp_path: Path, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Training, "lagging", True)
+    spec = long_run(model, rows, method=FULL, recovery="ask")
+    folder = run_folder(tmp_path / "run-1", spec)
+    diverging(monkeypatch, 50, 300)
+    assert attempt(folder, 0) is Exit.PAUSED
+    assert list(losses(folder)) == list(range(1, int(folder.checkpoint_folders()[-1].name.removeprefix("step-")) + 1))
 
 
 def attempt_steps(folder: RunFolder, number: int) -> list[tuple[int, float]]:

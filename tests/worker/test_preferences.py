@@ -12,42 +12,20 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import log_softmax, logsigmoid
 
 from engine.spec.exits import Exit
-from engine.spec.files import read_struct, write_struct
 from engine.spec.objectives import Dpo, Kto, Objective, Orpo
-from engine.spec.prepared import PreparedHeader, PreparedSplit, array_bytes, read_split
+from engine.spec.prepared import PreparedSplit, read_split
 from engine.spec.runspec import RunSpec, TrainJob
 from engine.worker.batches import epoch_steps
 from engine.worker.examples import Examples, Mismatched
 from engine.worker.fault import Fault
 from engine.worker.schedule import learning_rate
-from tests.making import FULL, METHODS, prepared_data, train_spec, without_dropout
+from tests.making import FULL, METHODS, train_spec, without_dropout
 from tests.worker.loop import losses, run_through
 from tests.worker.reference import plain_base
 
 DPO = Dpo(beta=0.5, label_smoothing=0.1)
 ORPO = Orpo(weight=0.3)
 KTO = Kto(beta=0.5, good_weight=1.0, bad_weight=1.5)
-
-
-@pytest.fixture
-def pairs(tmp_path: Path) -> Path:
-    """20 pairs and 4 held-out ones, of the rows that other tests take singly."""
-    return relaid(prepared_data(tmp_path / "pairs"), "pairs")
-
-
-@pytest.fixture
-def rated(tmp_path: Path) -> Path:
-    """40 rated rows and 8 held-out ones; two in three are good."""
-    folder = relaid(prepared_data(tmp_path / "rated"), "rated")
-    for split, count in (("train", 40), ("validation", 8)):
-        (folder / f"{split}.desired").write_bytes(array_bytes("B", [int(i % 3 > 0) for i in range(count)]))
-    return folder
-
-
-def relaid(folder: Path, layout: str) -> Path:
-    header = read_struct(folder / "header.json", PreparedHeader)
-    write_struct(folder / "header.json", msgspec.structs.replace(header, layout=layout))
-    return folder
 
 
 def spec_for(model: Path, rows: Path, objective: Objective, method: str = "lora", **changes: object) -> RunSpec:

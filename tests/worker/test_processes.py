@@ -16,10 +16,13 @@ from safetensors.torch import load_file
 from engine.runs.launch import command_line
 from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
+from engine.spec.objectives import Kto, Objective
 from engine.spec.records import Control, LaunchRecord, RunState
 from tests.making import EXACT, METHODS, run_folder, train_spec, without_dropout
 from tests.worker.loop import losses, run_through
 from tests.worker.reference import plain_base
+from tests.worker.test_preferences import DPO, KTO
+from tests.worker.test_preferences import spec_for as preference_spec
 
 pytestmark = pytest.mark.worker
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +60,19 @@ def test_two_processes_lose_what_one_loses(tmp_path: Path, model: Path, rows: Pa
         PeftModel.from_pretrained(plain_base(model), str(folder.adapter))
         ours, theirs = (load_file(each.adapter / "adapter_model.safetensors") for each in (folder, whole))
         assert all(torch.allclose(ours[key], theirs[key], atol=1e-4) for key in theirs)
+
+
+@pytest.mark.parametrize("objective", [DPO, KTO], ids=["dpo", "kto"])
+def test_two_processes_prefer_what_one_prefers(
+    tmp_path: Path, model: Path, pairs: Path, rated: Path, objective: Objective
+) -> None:
+    data = rated if isinstance(objective, Kto) else pairs
+    alone = preference_spec(model, data, objective, epochs=1, micro_batch=2)
+    folder = run_folder(tmp_path / "run-2", msgspec.structs.replace(alone, processes=2))
+    together(folder)
+    assert folder.state().state is RunState.COMPLETED, (folder.path / "log.txt").read_text()[-3000:]
+    whole = run_through(tmp_path / "run-1", alone, [])
+    assert losses(folder) == pytest.approx(losses(whole), abs=1e-4)
 
 
 def test_two_processes_pause_and_go_on_together(tmp_path: Path, model: Path, rows: Path) -> None:
