@@ -164,8 +164,8 @@ def test_a_run_that_diverges_goes_back_to_before_and_ends_well(
 def test_a_run_that_asks_pauses_with_a_proposal_and_an_accepted_one_is_carried_out(
     tmp_path: Path, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One checkpoint is kept and none is the best: what the run proposes to go back to stays all the same.
-    spec = long_run(model, rows, method=FULL, recovery="ask", keep_checkpoints=1, validate_every=1000)
+    # Two checkpoints are kept and none is the best: what the run proposes to go back to stays all the same.
+    spec = long_run(model, rows, method=FULL, recovery="ask", keep_checkpoints=2, validate_every=1000)
     folder = run_folder(tmp_path / "run-1", spec)
     with pytest.MonkeyPatch.context() as patch:
         diverging(patch, 50, 300)
