@@ -126,6 +126,8 @@ def training(**changes: Any) -> Training:
         clip_norm=1.0,
         precision="fp32",
         gradient_checkpointing=False,
+        packing="on",
+        compilation="off",
         validate_every=3,
         checkpoint_every=2,
         keep_checkpoints=3,

@@ -1,4 +1,6 @@
-"""How fast data is read and judged: 10,000 chat rows, and a million (`--large`, 1 GB, several minutes with making it).
+"""How fast data is read and judged: 10,000 chat rows, a million (`--large`, 1 GB), and 5.5 GB of them (`--huge`).
+
+A million takes several minutes with making it, 5.5 GB a quarter of an hour and 15 GB of disk.
 
 In-process times; the app adds one spawned process (measured too). `datasets.load_dataset`, which only reads, is the
 yardstick for the import, which reads, checks, splits, judges and writes. Speeds of the parts that numpy does depend on
@@ -29,7 +31,7 @@ from engine.data.nouns import Limits
 
 STARTER = Path(__file__).parents[2] / "assets" / "starter"
 UNLIMITED = Limits(warn_bytes=10**11, refuse_bytes=10**11)
-SMALL, LARGE = 10_000, 1_000_000
+SMALL, LARGE, HUGE = 10_000, 1_000_000, 5_200_000
 WORDS = re.findall(
     r"\w+",
     "the and of to is you that it he was for on are as with his they at be this have from or one had by word "
@@ -105,6 +107,17 @@ def large(folder: Path) -> list[Measure]:
     ]
 
 
+def huge(folder: Path) -> list[Measure]:
+    """Over five gigabytes: what counts is the memory, all else grows with the file."""
+    file = make_chats(folder / "huge.jsonl", HUGE)
+    seconds, memory, _ = _alone("import", file, folder)
+    return [
+        Measure("5,200,000 rows: file size", file.stat().st_size / 1e6, "MB", 5_000.0, most=False),
+        Measure("5,200,000 rows: import and report", seconds, "s"),
+        Measure("5,200,000 rows: most memory held", memory, "MB", 1_000.0),
+    ]
+
+
 def _alone(what: str, file: Path, folder: Path) -> tuple[float, float, float]:
     command = [sys.executable, "-m", "bench.data", what, str(file), str(folder)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
@@ -128,14 +141,18 @@ def _measured(what: str, file: Path, folder: Path) -> None:
     start = time.perf_counter()
     count = (_import if what == "import" else _yardstick)(file, folder)
     seconds = time.perf_counter() - start
-    scale = 1e6 if sys.platform == "darwin" else 1e3
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, count)
+    unit = 1 if sys.platform == "darwin" else 1024
+    held = max(resource.getrusage(each).ru_maxrss for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(seconds, held * unit / 1e6, count)
 
 
 def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-data-") as name:
         folder = Path(name)
-        return report("data", [*small(folder), *(large(folder) if "--large" in words else [])])
+        measures = small(folder)
+        measures += large(folder) if "--large" in words else []
+        measures += huge(folder) if "--huge" in words else []
+        return report("data", measures)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ METHODS: dict[str, Method] = {
 }
 NUMBERS = Training(
     epochs=STEPS, learning_rate=1e-4, batch_size=ROWS, micro_batch=ROWS, max_length=LENGTH, schedule="constant",
-    warmup_steps=0, optimizer="adamw", recovery="observe", weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8,
+    warmup_steps=0, packing="on", compilation="off",
+    optimizer="adamw", recovery="observe", weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8,
     clip_norm=1.0, precision="fp32", gradient_checkpointing=False, validate_every=1000, checkpoint_every=1000,
     keep_checkpoints=1, seed=1,
 )  # fmt: skip

@@ -1,4 +1,7 @@
-"""Every benchmark, one after the other: `python build/bench/run.py [name ...]`. 1 when a target was missed."""
+"""Every benchmark, one after the other: `python build/bench/run.py [name ...] [--flag ...]`. 1 when a target is missed.
+
+Flags, such as `--large` of data, go to each benchmark that is named.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("ring", "charts", "startup", "data", "training", "loss", "memory", "resume", "anomaly", "demo", "screen")
+NAMES = (
+    "ring",
+    "charts",
+    "startup",
+    "data",
+    "training",
+    "loss",
+    "memory",
+    "resume",
+    "anomaly",
+    "demo",
+    "screen",
+    "exports",
+)
 
 
-def main(wanted: list[str]) -> int:
+def main(words: list[str]) -> int:
+    flags = [each for each in words if each.startswith("-")]
+    wanted = [each for each in words if each not in flags]
     build = Path(__file__).resolve().parents[1]
     codes = [
         subprocess.run(
-            [sys.executable, "-m", f"bench.{name}"], cwd=build, env=os.environ | {"PYTHONUTF8": "1"}, check=False
+            [sys.executable, "-m", f"bench.{name}", *flags],
+            cwd=build,
+            env=os.environ | {"PYTHONUTF8": "1"},
+            check=False,
         ).returncode
         for name in wanted or NAMES
     ]

@@ -33,6 +33,7 @@ from engine.spec.runspec import DataRef, ModelRef, Training, TrainJob
 METHOD = Lora(rank=16, alpha=32, dropout=0.0, targets=("all-linear",), rate_ratio=1.0)
 NUMBERS = Training(
     epochs=1, learning_rate=2e-3, batch_size=8, micro_batch=8, max_length=512, schedule="linear", warmup_steps=0,
+    packing="on", compilation="off",
     optimizer="adamw", recovery="observe", weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, clip_norm=1.0,
     precision="fp32", gradient_checkpointing=False, validate_every=10_000, checkpoint_every=10_000,
     keep_checkpoints=1, seed=42,

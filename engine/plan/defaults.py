@@ -301,12 +301,27 @@ def _device(given: Situation) -> list[Value]:
             else "There is memory enough, and it would cost a third more time.",
             source="hardware",
         ),
+        *_way(given),
         Value(
             name="keep_checkpoints",
             value=2,
             reason="The newest one to resume from, and one before it, besides the best.",
             source="usual",
         ),
+    ]
+
+
+def _way(given: Situation) -> list[Value]:
+    """How steps are computed: settled for processors (`build/bench/run.py training`), measured by the run on a GPU."""
+    if given.hardware.gpu is not None:
+        tried = "The run tries it on its first rows and keeps what is faster."
+        return [
+            Value(name="packing", value="measured", reason=tried, source="hardware"),
+            Value(name="compilation", value="measured", reason=tried, source="hardware"),
+        ]
+    return [
+        Value(name="packing", value="on", reason="Nothing is padded, and a step takes fewer calls.", source="hardware"),
+        Value(name="compilation", value="off", reason="Compiling takes minutes on a processor.", source="hardware"),
     ]
 
 

@@ -19,3 +19,4 @@ class Exit(IntEnum):
     BAD_SPEC = 16
     BAD_MODEL = 17
     MISSING_LIBRARY = 18
+    NOT_EQUAL = 19

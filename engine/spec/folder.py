@@ -35,6 +35,7 @@ class RunFolder:
         self.events_file = path / "events.jsonl"
         self.log_file = path / "log.txt"
         self.results_file = path / "results.jsonl"
+        self.way_file = path / "way.json"
         self.proposal_file = path / "proposal.json"
         self.endpoint_file = path / "endpoint.json"
         self.checkpoints = path / "checkpoints"

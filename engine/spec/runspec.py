@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from engine.spec.exports import Form, Probe, Prompting, Quant, SafeName
 from engine.spec.fields import Level, described
 from engine.spec.methods import Method
 from engine.spec.objectives import Objective
+from engine.spec.suite import Side, Suite
 
 FORMAT = 2
 """Rises when a spec means something an older worker would misread."""
@@ -139,6 +141,23 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gradient_checkpointing: Annotated[
         bool, described("Activation checkpointing", "Computes some values twice to hold fewer; slower, less memory.")
     ]
+    packing: Annotated[
+        Literal["off", "on", "measured"],
+        described(
+            "Packing",
+            "Rows of a micro-batch end to end, each seeing only itself, so that nothing is padded. Measured: the run "
+            "tries both on its first rows. Only speed depends on it.",
+            level=Level.EXPERT,
+        ),
+    ]
+    compilation: Annotated[
+        Literal["off", "measured"],
+        described(
+            "Compilation",
+            "Measured: the run tries layers compiled by torch.compile, and keeps them where they are faster.",
+            level=Level.EXPERT,
+        ),
+    ]
     validate_every: Annotated[
         int, described("Validate every", "Steps between measurements on held-out rows.", unit="steps", ge=1)
     ]
@@ -159,7 +178,10 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="train"):
-    """Fine-tune `model` on `data` with `method` towards `objective`. `total_steps` is epochs times the steps of one."""
+    """Fine-tune `model` on `data` with `method` towards `objective`. `total_steps` is epochs times the steps of one.
+
+    With a `parent` training goes on from that version's adapter (or whole model) instead of from a fresh one.
+    """
 
     model: ModelRef
     data: DataRef
@@ -168,12 +190,17 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     training: Training
     total_steps: int
     profile: str
+    parent: AdapterRef | None = None
 
 
 class EvaluateJob(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="evaluate"
 ):
-    """Answer and score the held-out rows with the base model and each of `adapters`."""
+    """Answer the held-out rows with the base model and each of `adapters`.
+
+    `side` says which rows were held out, `answers` is a folder of answers to keep and to take again (none when empty).
+    The worker leaves `suite` alone: it is what the answers are then measured by.
+    """
 
     model: ModelRef
     data: DataRef
@@ -183,6 +210,9 @@ class EvaluateJob(
     max_new_tokens: int
     batch_size: int
     seed: int
+    side: Side = "held-out"
+    suite: Suite = Suite()
+    answers: str = ""
 
 
 class HostJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="host"):
@@ -194,7 +224,31 @@ class HostJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     idle_seconds: float
 
 
-Job = TrainJob | EvaluateJob | HostJob
+class ExportJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="export"):
+    """Bring a trained version into another form, and certify that it answers like the trained model.
+
+    `target` is made by the worker, complete or not at all; `name` and `publisher` name what is in it. `precision` is
+    the number format of the sums on the trained side. `card` is the README; `private` are places on this machine
+    that may not be named in anything that is written.
+    """
+
+    model: ModelRef
+    adapter: AdapterRef
+    method: Method
+    precision: Literal["fp32", "bf16", "fp16"]
+    form: Form
+    quant: Quant
+    target: str
+    name: SafeName
+    publisher: SafeName
+    prompting: Prompting
+    probes: tuple[Probe, ...]
+    answer_tokens: int
+    card: str
+    private: tuple[str, ...]
+
+
+Job = TrainJob | EvaluateJob | HostJob | ExportJob
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,7 +268,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def kind(self) -> str:
-        """train, evaluate or host."""
+        """train, evaluate, host or export."""
         return str(type(self.job).__struct_config__.tag)
 
 

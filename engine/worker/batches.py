@@ -57,6 +57,12 @@ def micro_batches(rows: Sequence[int], lengths: Sequence[int], most: int) -> lis
     return batches
 
 
+def packed_batches(rows: Sequence[int], lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Cut rows into micro-batches of at most `most` that will be packed end to end, so that padding is no concern."""
+    ordered = sorted(rows, key=lambda row: lengths[row])
+    return [ordered[i : i + most] for i in range(0, len(ordered), most)]
+
+
 def padding_share(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
     """Share of computed positions that are padding."""
     padded = sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)

@@ -27,6 +27,7 @@ class Feed:
         self._pieces_of = pieces_of
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feed")
         self._ahead: tuple[list[int], Future[Batch]] | None = None
+        self.packed = False
         self.waited = 0.0
 
     def step(self, step: int, last: int) -> Iterator[tuple[list[int], float, Batch]]:
@@ -39,7 +40,8 @@ class Feed:
             yield piece, factor, batch.to(self._device)
 
     def _begin(self, piece: Sequence[int]) -> Future[Batch]:
-        return self._thread.submit(collate, self._examples.split, self._examples.rows(piece), torch.device("cpu"))
+        rows, cpu = self._examples.rows(piece), torch.device("cpu")
+        return self._thread.submit(collate, self._examples.split, rows, cpu, packed=self.packed)
 
     def _take(self, piece: list[int]) -> Batch:
         """The batch made ahead, when it is the wanted one; after a pause or a smaller micro-batch it is not."""

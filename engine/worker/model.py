@@ -46,7 +46,6 @@ def load_base(
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
-            attn_implementation="sdpa",
             **extra,
         )
     except (ValueError, KeyError, OSError) as error:

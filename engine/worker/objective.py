@@ -7,6 +7,7 @@ prompts and padding, and it is fused with the loss (engine/worker/loss.py).
 
 from __future__ import annotations
 
+import array
 from collections.abc import Sequence
 
 import msgspec
@@ -15,37 +16,63 @@ from torch import nn
 
 from engine.spec.exits import Exit
 from engine.worker import loss
+from engine.worker.attention import Lengths, attention_of, lengths_of, places_of
 from engine.worker.examples import Rows
 from engine.worker.fault import Fault
 from engine.worker.model import evaluating
+
+Parts = Sequence[tuple["array.array[int]", "array.array[int]"]]
 
 
 class Batch(msgspec.Struct, frozen=True):
     """A micro-batch on the device.
 
     tokens: [rows, longest] int64, padded on the right. Causal attention never looks right, so no mask is needed.
-    positions: [labels] flat positions in rows x longest whose next token is labelled.
-    targets: [labels] the token each of them must predict. rows: [labels] the row of each.
+    Or [1, all tokens], the rows packed end to end: `lengths` says where, `places` [1, all tokens] counts in each row.
+    positions: [labels] flat positions in `tokens` whose next token is labelled.
+    targets: [labels] the token each of them must predict. rows: [labels] the row of each, of `size` rows.
     """
 
     tokens: torch.Tensor
     positions: torch.Tensor
     targets: torch.Tensor
     rows: torch.Tensor
+    size: int
+    places: torch.Tensor | None = None
+    lengths: Lengths | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; from pinned memory the copy does not hold up the caller."""
         if device.type == "cpu":
             return self
-        parts = (each.pin_memory() if device.type == "cuda" else each for each in msgspec.structs.astuple(self))
-        return Batch(*(each.to(device, non_blocking=True) for each in parts))
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            pinned = tensor.pin_memory() if device.type == "cuda" else tensor
+            return pinned.to(device, non_blocking=True)
+
+        packed = self.lengths and Lengths(moved(self.lengths.ends), self.lengths.rows)
+        places = None if self.places is None else moved(self.places)
+        return Batch(
+            moved(self.tokens),
+            moved(self.positions),
+            moved(self.targets),
+            moved(self.rows),
+            self.size,
+            places,
+            packed,
+        )
 
 
-def collate(split: Rows, rows: Sequence[int], device: torch.device) -> Batch:
-    """Put prepared rows side by side. The first token of a row is never a target: nothing predicts it."""
+def collate(split: Rows, rows: Sequence[int], device: torch.device, *, packed: bool = False) -> Batch:
+    """Prepared rows side by side, or end to end. The first token of a row is never a target: nothing predicts it."""
     parts = [split.row(row) for row in rows]
+    return (end_to_end(parts) if packed else side_by_side(parts, split.header.pad_token)).to(device)
+
+
+def side_by_side(parts: Parts, pad: int) -> Batch:
+    """Rows of (token ids, trained flags) padded on the right."""
     longest = max(len(tokens) for tokens, _ in parts)
-    tokens = torch.full((len(parts), longest), split.header.pad_token, dtype=torch.int64)
+    tokens = torch.full((len(parts), longest), pad, dtype=torch.int64)
     labelled = torch.zeros((len(parts), longest), dtype=torch.bool)
     for number, (ids, flags) in enumerate(parts):
         tokens[number, : len(ids)] = torch.frombuffer(ids, dtype=torch.int32)
@@ -54,11 +81,24 @@ def collate(split: Rows, rows: Sequence[int], device: torch.device) -> Batch:
     predicts[:, :-1] = labelled[:, 1:]
     positions = predicts.flatten().nonzero().squeeze(1)
     return Batch(
-        tokens.to(device),
-        positions.to(device),
-        tokens.flatten()[positions + 1].to(device),
-        (positions // longest).to(device),
+        tokens,
+        positions,
+        tokens.flatten()[positions + 1],
+        positions // longest,
+        len(parts),
     )
+
+
+def end_to_end(parts: Parts) -> Batch:
+    """Rows of (token ids, trained flags) packed into one."""
+    rows = tuple(len(ids) for ids, _ in parts)
+    tokens = torch.cat([torch.frombuffer(ids, dtype=torch.int32) for ids, _ in parts]).long()
+    labelled = torch.cat([torch.frombuffer(flags, dtype=torch.uint8) for _, flags in parts]).bool()
+    places = places_of(rows)
+    labelled &= places[0] > 0
+    targets = labelled.nonzero().squeeze(1)
+    owners = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(rows))
+    return Batch(tokens[None], targets - 1, tokens[targets], owners[targets], len(rows), places, lengths_of(rows))
 
 
 class Objective(nn.Module):
@@ -72,6 +112,7 @@ class Objective(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
+        self.own_attention = attention_of(model)
         self._batch: Batch | None = None
         self._head: nn.Module = output_layer(model)
         self._hook = self._head.register_forward_pre_hook(self._keep_labelled)
@@ -101,7 +142,7 @@ class Objective(nn.Module):
         weight, _ = self._weights()
         tokens = torch.zeros((1, 2), dtype=torch.int64, device=weight.device)
         here = torch.tensor([0, 1], device=weight.device)
-        batch = Batch(tokens, here, torch.zeros_like(here), torch.zeros_like(here))
+        batch = Batch(tokens, here, torch.zeros_like(here), torch.zeros_like(here), 1)
         with evaluating(self.model):
             mine = self._through_model(batch)
             self.fused = False
@@ -112,7 +153,8 @@ class Objective(nn.Module):
         """Scores at the labelled positions, or, fused, the hidden states there: [labels, vocabulary or width]."""
         self._batch = batch
         try:
-            return self.model(input_ids=batch.tokens, use_cache=False).logits  # type: ignore[no-any-return]
+            packed = {} if batch.lengths is None else {"position_ids": batch.places, "lengths": batch.lengths}
+            return self.model(input_ids=batch.tokens, use_cache=False, **packed).logits  # type: ignore[no-any-return]
         finally:
             self._batch = None
 
@@ -140,7 +182,7 @@ class Objective(nn.Module):
         With `each_row` the log-probability of each row's labelled tokens instead: [rows] fp32.
         """
         if each_row:
-            sums = torch.zeros(len(batch.tokens), device=batch.tokens.device)
+            sums = torch.zeros(batch.size, device=batch.tokens.device)
             return sums.index_add(0, batch.rows, -self.token_losses(batch))
         found = self._through_model(batch)
         if self.fused:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import torch
@@ -21,6 +21,7 @@ from engine.worker.examples import Examples
 from engine.worker.feed import Feed
 from engine.worker.group import Group, scalar
 from engine.worker.model import computing
+from engine.worker.objective import collate
 from engine.worker.optimizer import set_rate
 
 
@@ -81,7 +82,31 @@ class Stepper:
             self._scaler.scale(loss * factor).backward()
             total += loss.detach() * (factor > 0)
             pieces.append(piece)
-        return self._group.sum(total), padding_share(pieces, self._examples.lengths)
+        padding = 0.0 if self._feed.packed else padding_share(pieces, self._examples.lengths)
+        return self._group.sum(total), padding
+
+    def seconds(self, pieces: Sequence[list[int]], *, packed: bool) -> float:
+        """How long these micro-batches take, forward and backward, the second time; nothing is updated."""
+        self._pass(pieces, packed=packed)
+        started = time.perf_counter()
+        self._pass(pieces, packed=packed)
+        taken = time.perf_counter() - started
+        self.forget()
+        self._aim.numbers()
+        return taken
+
+    def _pass(self, pieces: Sequence[list[int]], *, packed: bool) -> None:
+        """Forward and backward, until the device is done."""
+        whole = self._aim.begin([example for piece in pieces for example in piece])
+        total = torch.zeros((), device=self._device)
+        for piece in pieces:
+            rows = self._examples.rows(piece)
+            batch = collate(self._examples.split, rows, torch.device("cpu"), packed=packed).to(self._device)
+            with computing(self._numbers.precision, self._device):
+                loss = self._aim.loss(batch, piece, whole)
+            self._scaler.scale(loss).backward()
+            total += loss.detach()
+        total.item()
 
     def numbers(self) -> Numbers:
         """What else the aim saw in the steps since the last call, by metric name."""

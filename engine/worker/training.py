@@ -28,8 +28,8 @@ from engine.spec.folder import RunFolder
 from engine.spec.methods import Prefix, Tuner, quantization_of
 from engine.spec.records import RunState
 from engine.spec.runspec import TrainJob
-from engine.worker import checkpoint
-from engine.worker.batches import epoch_steps, micro_batches, steps_per_epoch
+from engine.worker import checkpoint, way
+from engine.worker.batches import epoch_steps, micro_batches, packed_batches, steps_per_epoch
 from engine.worker.checkpoint import LoopState
 from engine.worker.condition import Condition
 from engine.worker.control import ControlFile, Wish
@@ -43,9 +43,12 @@ from engine.worker.reporter import Reporter
 from engine.worker.saving import save_result
 from engine.worker.schedule import learning_rate
 from engine.worker.stepping import Done, Interrupted
+from engine.worker.way import Way
 
 LOOK_INSIDE_EVERY = 10
 """Steps between measurements of the adapter's norm and the memory, which cost more than reading a number."""
+TRIED = 2
+"""Micro-batches that each way of computing a step is tried on, where the recipe leaves it to measurement."""
 
 
 class Training:
@@ -71,6 +74,7 @@ class Training:
         self.rate_override: float | None = None
         self.rate_factor = 1.0
         self.validated: tuple[int, float] | None = None
+        self.way = Way()
         self._pending: Done | None = None
         self._wish: Wish | None = None
 
@@ -78,6 +82,7 @@ class Training:
         """Load, resume where there is something to resume, train to the end or to a wish, save. Raises Fault."""
         self._load()
         self._resume()
+        self._choose_way()
         self.reporter.at(self.step, self.job.total_steps)
         self.reporter.enter(RunState.RUNNING)
         if self.step == 0:
@@ -97,6 +102,29 @@ class Training:
         self.checkpointing = self.numbers.gradient_checkpointing
         self.condition = Condition(self.device)
 
+    def _choose_way(self) -> None:
+        """Settle how steps are computed here, by trying where the recipe leaves it open."""
+        known = way.kept(self.folder)
+        found = [known] if known else way.ways(self.numbers, self.job.method, alone=self.group.size == 1)
+        state = checkpoint.random_state()
+        self.way = way.fastest(found, self.objective, self._seconds) if len(found) > 1 else found[0]
+        checkpoint.set_random_state(state)
+        self._go()
+        if known is None and self.group.first:
+            way.keep(self.folder, self.way)
+            times = {f"{words} (s)": seconds for words, seconds in self.way.seconds.items()}
+            self.reporter.event("way", f"Steps are computed with {self.way.words}.", **times)
+
+    def _seconds(self, tried: Way) -> float:
+        cut = packed_batches if tried.packed else micro_batches
+        few = self._examples_of(self.step)[: TRIED * self.micro_batch]
+        return self.stepper.seconds(cut(few, self.examples.lengths, self.micro_batch), packed=tried.packed)
+
+    def _go(self) -> None:
+        if not way.go(self.way, self.objective):
+            self.way = Way()
+        self.feed.packed = self.way.packed
+
     def _examples_of(self, step: int) -> list[int]:
         each = steps_per_epoch(len(self.examples), self.numbers.batch_size)
         epoch, position = divmod(step, each)
@@ -109,7 +137,8 @@ class Training:
 
     def _pieces_of(self, step: int) -> list[tuple[list[int], float]]:
         """This process's micro-batches of a step, each with the factor of its loss."""
-        return self.group.deal(micro_batches(self._examples_of(step), self.examples.lengths, self.micro_batch))
+        cut = packed_batches if self.feed.packed else micro_batches
+        return self.group.deal(cut(self._examples_of(step), self.examples.lengths, self.micro_batch))
 
     def _one_step(self) -> None:
         """Compute one optimizer step, and settle what is ready: mostly this one, on a GPU the one before."""
@@ -295,6 +324,7 @@ class Training:
         checkpointing = self.checkpointing
         self.feed.close()
         self._load()
+        self._go()
         self.step = 0
         if checkpointing and not self.checkpointing:
             self._apply(UseCheckpointing(""))

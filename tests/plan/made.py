@@ -40,7 +40,8 @@ def training(
         "epochs": 1, "learning_rate": 1e-4, "batch_size": batch or micro, "micro_batch": micro, "max_length": length,
         "schedule": "cosine", "optimizer": "adamw", "recovery": "ask", "warmup_steps": 1, "weight_decay": 0.0,
         "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "clip_norm": 1.0, "precision": precision,
-        "gradient_checkpointing": checkpointing, "validate_every": 10, "checkpoint_every": 10, "keep_checkpoints": 2,
+        "gradient_checkpointing": checkpointing, "packing": "off", "compilation": "off",
+        "validate_every": 10, "checkpoint_every": 10, "keep_checkpoints": 2,
         "seed": 1,
     }  # fmt: skip
     return msgspec.convert(values, Training)
