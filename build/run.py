@@ -2,7 +2,7 @@
 
     python3 build/run.py            open the app
     python3 build/run.py demo       fine-tune the starter model on sample data, here and now
-    python3 build/run.py test       run every test
+    python3 build/run.py test       run every test (with `--with gguf` those in llama.cpp too, built once: 5 minutes)
     python3 build/run.py ...        anything else goes to the `peft-studio` command
 
 The first call makes `.venv` and installs the pinned versions of `build/constraints.txt`; later calls take a second.
@@ -35,9 +35,10 @@ def main(words: list[str]) -> int:
             f"PEFT Studio needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {platform.python_version()}.",
             "Install a newer Python from python.org and run the command again with it.",
         )
+    words, extras = with_extras(words)
     testing = words[:1] == ["test"]
     try:
-        set_up(("train", "test") if testing else ("train",))
+        set_up(("train", *(["test"] if testing else []), *extras))
     except subprocess.CalledProcessError as error:
         return stop(
             f"Setting up did not finish (exit code {error.returncode}).",
@@ -46,6 +47,16 @@ def main(words: list[str]) -> int:
     if testing:
         return run("-m", "pytest", *words[1:])
     return run("-m", "studio.cli", *(words or ["app"]))
+
+
+def with_extras(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words without each `--with NAME`, and the names: optional parts of pyproject.toml to install too."""
+    left, extras = list(words), []
+    while "--with" in left[:-1]:
+        place = left.index("--with")
+        extras.append(left[place + 1])
+        del left[place : place + 2]
+    return left, extras
 
 
 def stop(what: str, remedy: str) -> int:

@@ -16,6 +16,7 @@ from engine import orders
 from engine.core import inbox
 from engine.core.errors import HomeError, RunError, unexpected
 from engine.core.home import given_path
+from engine.reproducing import reproduce
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -68,6 +69,8 @@ class Desk:
                 return await engine.library.add(sources, name, mapping, split=split, text_rows=text_rows)
             case orders.MakePlan(order=order):
                 return engine.planning.plan(await engine.planning.draft(order))
+            case orders.Probe(order=order):
+                return await engine.probe(await engine.planning.draft(order))
             case orders.Train(order=order):
                 return orders.Started(run=await engine.start(await engine.planning.draft(order)))
             case orders.StartSweep() as wish:
@@ -79,8 +82,20 @@ class Desk:
                 return orders.Moved(run=run_id, priority=engine.runs.move(run_id, priority))
             case orders.Tell(run=run, verb=verb):
                 return orders.Started(run=engine.tell(run, verb))
-            case orders.Evaluate(version=version):
-                return orders.Started(run=await engine.outcomes.evaluate(engine.outcomes.folder.find(version).id))
+            case orders.Evaluate(versions=words, measuring=measuring):
+                chosen = [engine.outcomes.folder.find(each) for each in words]
+                return orders.Started(run=await engine.outcomes.evaluate_all(chosen, measuring))
+            case orders.RunCapsule(path=path):
+                return orders.Started(run=await reproduce(engine, given_path(path)))
+            case orders.CareFor(version=words, verb=verb):
+                return await engine.outcomes.care_for(words, verb)
+            case orders.Label(version=words, notes=notes, tags=tags):
+                return engine.outcomes.label(words, notes=notes, tags=tags)
+            case orders.Export(version=version, form=form, quant=quant, into=into):
+                target = given_path(into) if into else None
+                return orders.Started(run=await engine.exports.start(version, form, quant, target))
+            case orders.ListOffers(version=version):
+                return await engine.exports.offers(version)
             case orders.OpenHost(model_path=model_path):
                 return orders.Started(run=engine.hosts.run(given_path(model_path)).id)
             case orders.Leave():

@@ -22,12 +22,14 @@ from engine.core.settings import Settings
 from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.desk import Desk
+from engine.exports import Exports
 from engine.holding import take
 from engine.hosts import Hosts
 from engine.library import Library
 from engine.outcomes import Outcomes
-from engine.plan.planner import Draft
+from engine.plan.planner import Draft, Plan
 from engine.planning import Planning
+from engine.probing import probe
 from engine.runs import index, meters
 from engine.runs.calibrating import Calibrations
 from engine.runs.meters import Meters
@@ -42,7 +44,8 @@ class Engine:
     """One open Home. Use `async with Engine.open(path) as engine`.
 
     Its parts, in the order of the user's journey: `library` (datasets), `planning` (models, drafts, plans), `runs` and
-    `sweeps`, `outcomes` (versions, evaluations), `hosts` (conversations).
+    `sweeps`, `outcomes` (versions, evaluations), `hosts` (conversations),
+    `exports` (versions in other forms).
     """
 
     def __init__(self, home: Home, store: Store, role: str, group: anyio.abc.TaskGroup) -> None:
@@ -56,8 +59,9 @@ class Engine:
         self.planning = Planning(home, self.settings, self.library, calibrations)
         self.runs = Runs(home.runs, store, lambda: self.settings.value.concurrent_runs)
         self.sweeps = Sweeps(home.path, home.runs)
-        self.outcomes = Outcomes(home, self.runs, self.planning, calibrations)
+        self.outcomes = Outcomes(home, self.library, self.runs, self.planning, calibrations)
         self.hosts = Hosts(home, self.settings, self.runs, self.planning, group)
+        self.exports = Exports(home, self.runs, self.planning, self.outcomes)
         self._group = group
         self._desk = Desk(self, role, self.leaving.set)
 
@@ -81,14 +85,14 @@ class Engine:
             lock.release()
 
     async def _start(self) -> None:
-        self.runs.on_end.append(self.outcomes.after_run)
+        self.runs.on_end += [self.outcomes.after_run, self.exports.after_run]
         await self.runs.open()
         self._group.start_soon(self.runs.serve)
         self._group.start_soon(self._desk.serve)
         if self.role == "app":
             self._group.start_soon(self._read_meters)
             self._group.start_soon(self.library.watch_folder)
-        self._group.start_soon(self.planning.find_hardware)
+        self._group.start_soon(self.planning.watch_hardware)
 
     @property
     def busy(self) -> bool:
@@ -112,6 +116,10 @@ class Engine:
         """
         spec, expected = self.planning.runnable(await self.planning.settled(draft))
         return self.runs.add(spec, expected=expected)
+
+    async def probe(self, draft: Draft) -> Plan:
+        """Time a draft's first steps here, then plan it again with that. Raises PlanError or RunError."""
+        return await probe(self, draft)
 
     async def start_sweep(self, wish: orders.StartSweep) -> Sweep:
         """Plan and queue a run for each combination of settings, all or none. Raises StudioError naming the one."""

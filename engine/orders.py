@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import anyio
 import msgspec
@@ -18,6 +18,8 @@ from engine.core import inbox
 from engine.core.home import Home
 from engine.data.nouns import Mapping, SplitPlan, TextRows
 from engine.plan.sweep import Over
+from engine.spec.exports import Form, Quant
+from engine.spec.suite import Check, Pattern, Side
 
 T = TypeVar("T")
 KEEPER_RETRY_SECONDS = 3.0
@@ -34,7 +36,8 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A training run in the user's words; engine.plan fills in the rest. `edits` are settings by name."""
+    """A training run in the user's words; engine.plan fills in the rest. `edits` are settings by name, `parent` is the
+    version that training goes on from."""
 
     dataset: str
     model: str = "starter"
@@ -43,10 +46,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     objective: str = ""
     name: str = ""
     edits: dict[str, str | int | float | bool] = {}
+    parent: str = ""
 
 
 class MakePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Plan without starting; answers with the Plan."""
+
+    order: Order
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """Time the first steps of an order on this machine; answers with the Plan made with that."""
 
     order: Order
 
@@ -103,10 +113,66 @@ class Tell(msgspec.Struct, frozen=True, kw_only=True):
     verb: Literal["pause", "resume", "accept", "stop", "save"]
 
 
+class Measuring(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask and to measure beyond the usual: other rows (`dataset` empty: the version's own), at most `rows` of
+    them (0: the usual number), and patterns and checks of one's own."""
+
+    dataset: str = ""
+    side: Side = "held-out"
+    rows: int = 0
+    patterns: tuple[Pattern, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
 class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
-    """Queue the evaluation of a version (or of a run's version); answers with Started."""
+    """Queue the evaluation of versions of one base (or of runs' versions); answers with Started."""
+
+    versions: tuple[str, ...]
+    measuring: Measuring = Measuring()
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """Queue an export of a version; answers with Started. `quant` empty: the usual one; `into` empty: into the Home."""
 
     version: str
+    form: Form
+    quant: Quant | None = None
+    into: str = ""
+
+
+class ListOffers(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask in which forms a version can be exported; answers with the Offers."""
+
+    version: str
+
+
+class RunCapsule(msgspec.Struct, frozen=True, kw_only=True):
+    """Verify a capsule and queue its recipe again; answers with Started."""
+
+    path: str
+
+
+class CareFor(msgspec.Struct, frozen=True, kw_only=True):
+    """Use a version, roll a name back to the version before, archive, restore or delete one; answers with Cared."""
+
+    version: str
+    verb: Literal["use", "back", "archive", "restore", "delete"]
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a version notes or tags in place of those it has (None leaves them); answers with the Version."""
+
+    version: str
+    notes: str | None = None
+    tags: tuple[str, ...] | None = None
+
+
+class Cared(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that it was done to, and the bytes that this freed."""
+
+    version: str
+    title: str
+    freed: int = 0
 
 
 class OpenHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +191,25 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     run: str
 
 
-Command = Import | MakePlan | Train | StartSweep | StopSweep | Move | Tell | Evaluate | OpenHost | Leave
-BY_NAME: dict[str, type[Command]] = {
-    each.__name__.lower(): each
-    for each in (Import, MakePlan, Train, StartSweep, StopSweep, Move, Tell, Evaluate, OpenHost, Leave)
-}
+Command = (
+    Import
+    | MakePlan
+    | Probe
+    | Train
+    | StartSweep
+    | StopSweep
+    | Move
+    | Tell
+    | Evaluate
+    | RunCapsule
+    | CareFor
+    | Label
+    | Export
+    | ListOffers
+    | OpenHost
+    | Leave
+)
+BY_NAME: dict[str, type[Command]] = {each.__name__.lower(): each for each in get_args(Command)}
 
 
 async def ask(home: Home, command: Command, answer: type[T], *, seconds: float = 600.0) -> T:

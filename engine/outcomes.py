@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-import anyio.to_thread
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
+import anyio.to_thread
+import msgspec
+
+from engine import orders
+from engine.core.errors import RunError
 from engine.core.home import Home
 from engine.core.topics import Topic
 from engine.data.library import first_questions
-from engine.planning import Planning
-from engine.results.after import evaluation_job, keep_verdict, keep_version
+from engine.library import Library
+from engine.plan.planner import Draft
+from engine.planning import Planning, order_again
+from engine.results import care
+from engine.results.advice import Advice
+from engine.results.after import keep_verdict, keep_version
+from engine.results.comparing import compare_named
+from engine.results.comparison import Comparison
 from engine.results.evaluation import Evaluation
+from engine.results.following import advice_for
+from engine.results.judged import judge_version
+from engine.results.judging import Judge, Told
+from engine.results.suites import EVALUATED_ROWS, Questions, evaluation_job, suite_for, with_extras
 from engine.results.versions import Version, Versions
 from engine.runs.calibrating import Calibrations
 from engine.runs.noting import note_end
 from engine.runs.runs import Runs
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
-from engine.spec.records import RunState
+from engine.spec.prepared import read_header
+from engine.spec.records import Fact, RunState
+
+USUAL = orders.Measuring()
 
 
 class Outcomes:
     """The versions of a Home; `versions` is the newest list, the newest version first."""
 
-    def __init__(self, home: Home, runs: Runs, planning: Planning, calibrations: Calibrations) -> None:
+    def __init__(
+        self, home: Home, library: Library, runs: Runs, planning: Planning, calibrations: Calibrations
+    ) -> None:
         self._home = home
+        self._library = library
         self._runs = runs
         self._planning = planning
         self._calibrations = calibrations
@@ -36,18 +60,96 @@ class Outcomes:
         if view.kind == "train" and view.state in (RunState.COMPLETED, RunState.STOPPED):
             await note_end(folder, view, self._runs.list.value, self._calibrations)
             await anyio.to_thread.run_sync(keep_version, self.folder, folder, view)
-        elif view.kind == "evaluate" and view.state is RunState.COMPLETED:
+        elif view.kind == "evaluate" and view.state in (RunState.COMPLETED, RunState.STOPPED):
             await keep_verdict(self.folder, folder, self._home.datasets)
         self.versions.set(self.folder.all())
 
-    async def evaluate(self, words: str) -> str:
-        """Queue the evaluation of a version beside its base on the held-out rows; returns the run's id.
+    async def evaluate(self, words: str, wish: orders.Measuring = USUAL) -> str:
+        """Queue the evaluation of a version beside its base, on its held-out rows unless wished otherwise.
 
-        Raises StudioError.
+        Returns the run's id. Raises StudioError.
         """
+        return await self.evaluate_all((self.folder.find(words),), wish)
+
+    async def evaluate_all(self, chosen: Sequence[Version], wish: orders.Measuring = USUAL) -> str:
+        """Queue one evaluation of several versions of the same base on the same rows; returns the run's id."""
+        questions = await self._questions(chosen[0], wish)
+        job = evaluation_job(self.folder, chosen, questions, self._home.answers)
+        name = f"evaluate {', '.join(version.title for version in chosen)}"
+        return self._runs.add(self._planning.spec(name, job))
+
+    async def _questions(self, version: Version, wish: orders.Measuring) -> Questions:
+        dataset = self._library.load(wish.dataset or version.dataset_id)
+        length = self._planning.model(version.model_path).context
+        if not wish.dataset:  # the very rows and cuts that validation saw
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                length = read_header(Path(version.prepared)).max_length
+        suite = await anyio.to_thread.run_sync(suite_for, dataset, self._home.datasets / dataset.id)
+        return Questions(
+            dataset=dataset,
+            prepared=await self._library.questions(dataset, Path(version.model_path), length, wish.side),
+            side=wish.side,
+            suite=with_extras(suite, wish.patterns, wish.checks),
+            rows=wish.rows or EVALUATED_ROWS,
+        )
+
+    async def care_for(self, words: str, verb: Literal["use", "back", "archive", "restore", "delete"]) -> orders.Cared:
+        """Use, roll back, archive, restore or delete a version, and publish the new list. Raises StudioError."""
+        if verb == "back":
+            version = care.roll_back(self.folder, words if words in self._names() else self.folder.find(words).name)
+            self.versions.set(self.folder.all())
+            return orders.Cared(version=version.id, title=version.title)
         version = self.folder.find(words)
-        job = evaluation_job(self.folder, version)
-        return self._runs.add(self._planning.spec(f"evaluate {version.name} {version.number}", job))
+        before = care.size_of(self.folder, version).reclaimable
+        doing: dict[str, Callable[[Versions, Version], object]] = {
+            "use": care.set_active,
+            "archive": care.archive,
+            "restore": care.restore,
+            "delete": care.delete,
+        }
+        await anyio.to_thread.run_sync(doing[verb], self.folder, version)
+        self.versions.set(self.folder.all())
+        after = 0 if verb == "delete" else care.size_of(self.folder, version).reclaimable
+        return orders.Cared(version=version.id, title=version.title, freed=before - after)
+
+    def _names(self) -> set[str]:
+        return {version.name for version in self.folder.all()}
+
+    def label(self, words: str, *, notes: str | None = None, tags: Sequence[str] | None = None) -> Version:
+        """Give a version other notes or tags, and publish the new list. Raises StudioError."""
+        version = self.folder.change(self.folder.find(words), notes=notes, tags=tags)
+        self.versions.set(self.folder.all())
+        return version
+
+    async def compare(self, words: Sequence[str]) -> Comparison:
+        """Two to five versions or runs side by side. Raises StudioError."""
+        return await compare_named(self.folder, self._home.runs, words)
+
+    async def advice(self, words: str) -> tuple[Advice, ...]:
+        """What to do next about a version, from its data, training and answers. Raises DataError for an unknown one."""
+        version = self.folder.find(words)
+        return await advice_for(self.folder, version, self._home.runs, self._home.datasets)
+
+    async def follow_up(self, words: str, edits: Mapping[str, Fact]) -> Draft:
+        """A draft of the run that made this version, with these settings changed. Raises StudioError."""
+        version = self.folder.find(words)
+        return await self._planning.draft(order_again(self.folder, version, edits))
+
+    async def judge(self, words: str, judge: Judge, called: str, told: Told = lambda done, total: None) -> Evaluation:
+        """Have a version's newest evaluation judged; `told` hears how far it is. Raises StudioError."""
+        version = self.folder.find(words)
+        evaluation = self.folder.evaluation(version)
+        if evaluation is None:
+            raise RunError("There is nothing to judge.", f"{version.title} is not evaluated yet.", "Evaluate it first.")
+        return await judge_version(self.folder, version, evaluation, judge, called, told)
+
+    def active(self, name: str) -> Version | None:
+        """The version of this name that is in use."""
+        return care.active(self.folder, name)
+
+    async def space(self) -> care.Space:
+        """How full the disk is, and which versions could go."""
+        return await anyio.to_thread.run_sync(care.space, self.folder)
 
     def evaluation(self, version_id: str) -> Evaluation | None:
         """A version's evaluation, once there is one."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
+import anyio
 import anyio.to_thread
 import msgspec
 
@@ -14,15 +16,27 @@ from engine.core.topics import Topic
 from engine.holding import new_id
 from engine.library import Library
 from engine.plan.calibration import Calibration
+from engine.plan.costs import USUAL_TARIFF, Tariff
+from engine.plan.devices import speed_of
 from engine.plan.hardware import Hardware, detect
 from engine.plan.methods import method_facts
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
 from engine.plan.planner import Draft, Means, Plan, method_of, plan, refuse_unready, to_spec
 from engine.plan.profiles import Profile, profile, profile_for, profiles
+from engine.results.continuing import continuation, method_settings
+from engine.results.versions import Version, Versions
 from engine.runs.calibrating import Calibrations
+from engine.runs.scoring import Scored
 from engine.runs.standing import Expectation, expectation_of
 from engine.spec.methods import method_name
-from engine.spec.runspec import FORMAT, Job, RunSpec
+from engine.spec.objectives import objective_name
+from engine.spec.records import Fact
+from engine.spec.runspec import FORMAT, AdapterRef, Job, RunSpec
+
+REPEATED = ("epochs", "learning_rate", "batch_size", "max_length", "schedule", "weight_decay", "clip_norm", "seed")
+"""Settings that a run made again takes over; the others follow from these, the data and the machine."""
+
+LOOK_SECONDS = 300.0
 
 
 class Planning:
@@ -35,9 +49,11 @@ class Planning:
         self._calibrations = calibrations
         self.hardware: Topic[Hardware | None] = Topic(None)
 
-    async def find_hardware(self) -> None:
-        """Look at the machine once and publish what it has."""
-        self.hardware.set(await anyio.to_thread.run_sync(detect, self._home.path))
+    async def watch_hardware(self) -> None:
+        """Publish what the machine has, and look again every few minutes: other programs take memory."""
+        while True:
+            self.hardware.set(await anyio.to_thread.run_sync(detect, self._home.path))
+            await anyio.sleep(LOOK_SECONDS)
 
     async def _known_hardware(self) -> Hardware:
         async for hardware in self.hardware.watch():
@@ -63,6 +79,10 @@ class Planning:
     async def draft(self, order: orders.Order) -> Draft:
         """The user's words made a draft: dataset and model found, data counted. Raises StudioError."""
         await self._known_hardware()
+        if order.parent:
+            order, parent = self._continued(order)
+        else:
+            parent = None
         model = self.model(order.model)
         dataset = self._library.load(order.dataset)
         kind = order.profile or profile_for(dataset.schema).id
@@ -75,8 +95,24 @@ class Planning:
             method=method_of(order.method),
             objective=order.objective or None,
             edits=order.edits,
+            parent=parent,
         )
         return await self.settled(draft)
+
+    def _continued(self, order: orders.Order) -> tuple[orders.Order, AdapterRef]:
+        """The order with what it must share with the version that it goes on from. Raises StudioError."""
+        versions = Versions(self._home.versions)
+        version = versions.find(order.parent)
+        onward = continuation(versions, version)
+        filled = msgspec.structs.replace(
+            order,
+            model=onward.model_path,
+            method=onward.method,
+            name=order.name or version.name,
+            profile=order.profile or version.profile,
+            edits={**order.edits, **onward.edits},
+        )
+        return filled, onward.parent
 
     async def settled(self, draft: Draft) -> Draft:
         """The draft with its data counted at the context length that its own plan asks for. Raises StudioError."""
@@ -93,7 +129,18 @@ class Planning:
         The estimate is corrected by what similar runs took here.
         """
         hardware = self._hardware()
-        return plan(draft, hardware, Means(calibration=self._calibration(draft, hardware)))
+        return plan(draft, hardware, Means(tariff=self.tariff, calibration=self._calibration(draft, hardware)))
+
+    @property
+    def tariff(self) -> Tariff:
+        """What electricity costs here, as far as the user said; otherwise what is usual."""
+        own = self._settings.value
+        return Tariff(
+            price=own.electricity_price or USUAL_TARIFF.price,
+            currency=own.currency if own.electricity_price else USUAL_TARIFF.currency,
+            carbon_grams=own.grid_carbon or USUAL_TARIFF.carbon_grams,
+            own=own.electricity_price > 0,
+        )
 
     def _hardware(self) -> Hardware:
         return self.hardware.value or detect(self._home.path)
@@ -115,6 +162,7 @@ class Planning:
             id=new_id(draft.name),
             created=time.time(),
             threads=self._threads(),
+            parent=draft.parent,
         )
         expected = expectation_of(
             planned.estimate,
@@ -122,8 +170,13 @@ class Planning:
             method=method_name(planned.method),
             parameters=draft.model.parameters,
             calibration=self._calibration(draft, hardware),
+            flops=speed_of(hardware, planned.training.precision, draft.model.parameters).flops,
         )
         return spec, expected
+
+    def learn(self, measured: Scored) -> None:
+        """Correct later plans by what was measured. Raises OSError."""
+        self._calibrations.add(measured)
 
     def spec(self, name: str, job: Job) -> RunSpec:
         """A spec for work that needs no plan: an evaluation, a host."""
@@ -141,3 +194,20 @@ class Planning:
     def _threads(self) -> int:
         hardware = self.hardware.value
         return self._settings.value.threads or (min(hardware.cores, hardware.threads) if hardware else 1)
+
+
+def order_again(versions: Versions, version: Version, edits: Mapping[str, Fact]) -> orders.Order:
+    """The order that would make this version again, with these settings changed. Raises DataError."""
+    job = versions.job(version)
+    method, own = method_settings(job.method)
+    training = msgspec.structs.asdict(job.training)
+    return orders.Order(
+        dataset=version.dataset_id,
+        model=version.model_path,
+        profile=version.profile,
+        method=method,
+        objective=objective_name(job.objective),
+        name=version.name,
+        edits={**own, **{name: training[name] for name in REPEATED}, **edits},
+        parent=version.parent,
+    )

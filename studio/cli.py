@@ -22,24 +22,37 @@ from engine.results.versions import Versions
 from engine.runs.summary import read_view
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
+from studio.terminal.capsule_commands import capsule
 from studio.terminal.command import HomeOption, JsonOption, ask, command
+from studio.terminal.comparing import compare
 from studio.terminal.data_commands import data
+from studio.terminal.evaluating import VersionArgument, evaluate
+from studio.terminal.exporting import export, exports
 from studio.terminal.finding import RunArgument, find_run
 from studio.terminal.ordering import (
     DatasetArgument,
     MethodOption,
     ModelOption,
     NameOption,
+    ParentOption,
     ProfileOption,
     SetOption,
     dataset_for,
     edit,
     order_of,
 )
-from studio.terminal.plan_options import DeviceOption, LossOption, MemoryOption, ObjectiveOption, SomeDataset
+from studio.terminal.plan_options import (
+    DeviceOption,
+    LossOption,
+    MemoryOption,
+    ObjectiveOption,
+    ProbeOption,
+    SomeDataset,
+)
 from studio.terminal.run_commands import queue, runs, show
-from studio.terminal.show import print_card, print_json, say, table
+from studio.terminal.show import print_card, print_json, say
 from studio.terminal.sweep_commands import sweep
+from studio.terminal.version_commands import versions
 
 app = typer.Typer(
     name="peft-studio",
@@ -54,6 +67,12 @@ app.add_typer(sweep, name="sweep")
 app.add_typer(queue, name="queue")
 app.command()(runs)
 app.command()(show)
+app.command("eval")(evaluate)
+app.command()(compare)
+app.add_typer(versions, name="versions")
+app.add_typer(capsule, name="capsule")
+app.command()(export)
+app.command()(exports)
 
 AcceptOption = Annotated[
     bool,
@@ -74,6 +93,7 @@ def plan(
     memory: MemoryOption = "",
     device: DeviceOption = "",
     loss: LossOption = "labelled",
+    probe: ProbeOption = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -89,7 +109,7 @@ def plan(
         refuse_elsewhere(memory, device, "" if loss == "labelled" else loss)
         place = Home.open(home)
         order = order_of(dataset_for(place, dataset), model, profile, method, objective, name, set)
-        planned = ask(place, orders.MakePlan(order=order), Plan)
+        planned = ask(place, (orders.Probe if probe else orders.MakePlan)(order=order), Plan)
     print_json(planned) if json else print_plan(planned)
 
 
@@ -103,13 +123,14 @@ def train(
     objective: ObjectiveOption = "",
     name: NameOption = "",
     set: SetOption = None,
+    parent: ParentOption = "",
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; the run goes on by itself.")] = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fine-tune a model on a dataset and watch it."""
     place = Home.open(home)
-    order = order_of(dataset_for(place, dataset), model, profile, method, objective, name, set)
+    order = order_of(dataset_for(place, dataset), model, profile, method, objective, name, set, parent)
     run = ask(place, orders.Train(order=order), orders.Started).run
     if detach:
         print_json({"run": run}) if json else say(f"Started {run}. Watch it with: peft-studio watch {run}")
@@ -183,43 +204,6 @@ def resume(
 def stop(run: RunArgument = "last", home: HomeOption = None, json: JsonOption = False) -> None:
     """End a run early and keep what it has learned."""
     _tell(run, "stop", "is ending; what it has learned is kept", home, json)
-
-
-@app.command()
-@command
-def versions(home: HomeOption = None, json: JsonOption = False) -> None:
-    """List the versions that runs have become."""
-    found = Versions(Home.open(home).versions)
-    if json:
-        return print_json(found.all())
-    rows = []
-    for version in found.all():
-        evaluation = found.evaluation(version)
-        rows.append(
-            [
-                f"{version.name} {version.number}",
-                version.model,
-                version.dataset,
-                version.method,
-                f"{version.metrics.get('validation_loss', float('nan')):.3f}",
-                evaluation.outcome if evaluation else "not evaluated",
-            ]
-        )
-    table(("version", "model", "dataset", "method", ">held-out loss", "against the base"), rows)
-    return None
-
-
-VersionArgument = Annotated[str, typer.Argument(help="A version (“name v1.0.0”), its run, or `last`.")]
-
-
-@app.command("eval")
-@command
-def evaluate(version: VersionArgument = "last", home: HomeOption = None, json: JsonOption = False) -> None:
-    """Let base and tuned model answer the held-out rows, and say what the difference is worth."""
-    from studio.terminal.evaluating import evaluate_version, print_evaluation
-
-    result = evaluate_version(Home.open(home), version)
-    print_json(result) if json else print_evaluation(result)
 
 
 @app.command()

@@ -110,17 +110,6 @@ def use_feed(feed: Feed[T], limit: int = 200, every: float = 0.25) -> list[T]:
     return feed.since(feed.end - limit)
 
 
-def use_interval(action: Callable[[], None], seconds: float) -> None:
-    """Call `action` again and again while the component is on screen."""
-
-    async def repeat() -> None:
-        while True:
-            await anyio.sleep(seconds)
-            action()
-
-    use_task(repeat, [])
-
-
 def use_loaded(load: Callable[[], Awaitable[T]], dependencies: list[object]) -> Loaded[T]:
     """The result of an async call: waiting at first and after a dependency changed, then a value or an error."""
     loaded, keep = ft.use_state(lambda: Loaded())

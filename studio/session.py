@@ -41,6 +41,8 @@ class Session:
         self.wizard: Topic[WizardDraft] = Topic(WizardDraft())
         self.version: Topic[str] = Topic("")
         """The version chosen in the playground."""
+        self.data_tab: Topic[str] = Topic("overview")
+        """What the page of a dataset shows; a new version shows the same."""
         self.folders: Topic[tuple[BaseModel, ...]] = Topic(())
         """Models in folders outside the Home that were named in this session."""
 

@@ -15,6 +15,7 @@ Everything else is a defect: it is logged with its stack and shown as `unexpecte
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 from engine.spec.records import Action, Card
 
@@ -37,9 +38,13 @@ class StudioError(Exception):
     @classmethod
     def from_card(cls, card: Card) -> StudioError:
         """The error that a worker or another process wrote down."""
-        error = StudioError(card.what, card.why, *card.actions, help=card.help)
+        error = cls(card.what, card.why, *card.actions, help=card.help)
         error.card = card
         return error
+
+    def __reduce__(self) -> tuple[Callable[[Card], StudioError], tuple[Card]]:
+        """Whole on its way from another process, as what it is."""
+        return type(self).from_card, (self.card,)
 
 
 class HomeError(StudioError):

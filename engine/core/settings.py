@@ -31,6 +31,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_host_seconds: Annotated[
         float, described("Model leaves memory after", "Idle time in the playground.", unit="s", ge=5, le=86_400)
     ] = 300.0
+    electricity_price: Annotated[
+        float,
+        described("Electricity price", "Of a kilowatt-hour; 0 counts with a usual one.", unit="a kWh", ge=0, le=1000),
+    ] = 0.0
+    currency: Annotated[
+        Literal["USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "BRL", "CAD", "AUD"],
+        described("Currency", "Of the electricity price."),
+    ] = "USD"
+    grid_carbon: Annotated[
+        float,
+        described("Carbon of your electricity", "0 counts with the world's average.", unit="g a kWh", ge=0, le=5000),
+    ] = 0.0
     warn_file_bytes: Annotated[int, described("Large file warning", "Data files above this.", unit="bytes", ge=1)] = (
         500_000_000
     )

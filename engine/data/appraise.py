@@ -48,8 +48,7 @@ def appraise(
     tally: Tally, plan: SplitPlan, format: Format, mapping: Mapping, columns: tuple[str, ...], limits: Limits
 ) -> Appraisal:
     """Split and judge the rows that were counted; at least one must be there."""
-    keys = tally.keys
-    sides = split_rows(keys, plan)
+    sides = split_rows(tally.keys, plan)
     return judge(tally, keys_sides=sides, found=findings_of(tally, format, mapping, columns, limits))
 
 
@@ -57,7 +56,7 @@ def judge(tally: Tally, keys_sides: bytes, found: list[Finding]) -> Appraisal:
     """The rows' marks and the score, where the sides are settled; `found` are findings about the whole."""
     from engine.data.quality_findings import findings_of_languages, findings_of_lengths, findings_of_marks
 
-    flags = tally.quality.finish(tally.keys, keys_sides, CONTEXT)
+    flags = tally.quality.finish(tally.contents, keys_sides, CONTEXT)
     languages, sample = _languages(tally)
     expected = languages[0].language if languages else ""
     tokens = token_lengths(tally.quality.tokens, tally.rows)
@@ -73,7 +72,7 @@ def judge(tally: Tally, keys_sides: bytes, found: list[Finding]) -> Appraisal:
         language_sample=sample,
         tokens=tokens,
     )
-    return Appraisal(keys_sides, flags, ranked([*found, *marked, *seen], tally.read), report)
+    return Appraisal(keys_sides, flags, ranked([*found, *marked, *seen], tally.rows, tally.read), report)
 
 
 def _of_mark(finding: Finding, rows: int) -> Reason:
@@ -96,7 +95,7 @@ def _languages(tally: Tally) -> tuple[tuple[LanguageShare, ...], int]:
     return tuple(shares), sample
 
 
-def token_lengths(tokens: NDArray[numpy.int64], of: int, measured: str = "") -> TokenLengths:
+def token_lengths(tokens: NDArray[numpy.integer], of: int, measured: str = "") -> TokenLengths:
     """The spread of rows' lengths in tokens; with the interval when they are a sample of `of` rows."""
     import numpy
 
@@ -129,7 +128,7 @@ def _score_histogram(flags: Flags) -> Histogram:
     return Histogram(tuple(range(0, 101, 10)), tuple(tens))
 
 
-def _length_histogram(tokens: NDArray[numpy.int64]) -> Histogram:
+def _length_histogram(tokens: NDArray[numpy.integer]) -> Histogram:
     """Rows by their estimated tokens, between powers of two."""
     import numpy
 
@@ -143,5 +142,4 @@ def write_quality(folder: Path, appraisal: Appraisal, tally: Tally) -> None:
 
     write_struct(folder / REPORT, appraisal.report)
     (folder / FLAGS).write_bytes(appraisal.flags.astype("<u4").tobytes())
-    lengths = numpy.minimum(numpy.frombuffer(tally.quality.lengths, numpy.uint64), 2**32 - 1)
-    (folder / LENGTHS).write_bytes(lengths.astype("<u4").tobytes())
+    (folder / LENGTHS).write_bytes(numpy.frombuffer(tally.quality.lengths, numpy.uint32).astype("<u4").tobytes())

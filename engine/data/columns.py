@@ -12,7 +12,7 @@ import msgspec
 
 from engine.data.cells import as_flag, as_text, parsed
 from engine.data.choices import listed_choices
-from engine.data.conversations import parse_turns, transcript
+from engine.data.conversations import is_history, parse_turns, transcript
 from engine.data.nouns import JsonValue, Record, RoleName
 from engine.data.vocabulary import roles_of_name
 
@@ -24,7 +24,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """What a sample says of one column.
 
     `turns`: most filled cells are conversations; `spoken`: they are transcripts; `choices`: they are lists of choices;
-    `flags`: every filled cell is good or bad.
+    `pairs`: every filled cell is a list of pairs of texts; `flags`: every filled cell is good or bad.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     turns: bool
     spoken: bool
     choices: bool
+    pairs: bool
     flags: bool
     names: dict[RoleName, float]
 
@@ -67,6 +68,7 @@ def _column(name: str, cells: Sequence[JsonValue]) -> Column:
         turns=_most([is_conversation(cell) for cell in tried]),
         spoken=_most([isinstance(cell, str) and bool(transcript(cell)) for cell in tried]),
         choices=_most([2 <= len(listed_choices(parsed(cell))[0]) <= 26 for cell in tried]),
+        pairs=bool(tried) and all(is_history(cell) for cell in tried),
         flags=bool(tried) and all(as_flag(cell) is not None for cell in tried),
         names=roles_of_name(name),
     )

@@ -57,6 +57,31 @@ def conversation(values: Values, mapping: Mapping) -> tuple[Message, ...]:
     return messages
 
 
+def earlier_turns(values: Values, mapping: Mapping) -> tuple[Message, ...]:
+    """The turns before a question: pairs of what was asked and answered, as Alpaca's `history`, or messages.
+
+    Raises Unusable.
+    """
+    value = parsed(cell(values, mapping.messages))
+    if value in (None, "", []):
+        return ()
+    if is_history(value) and isinstance(value, list):
+        speakers: tuple[Speaker, Speaker] = ("user", "assistant")
+        pairs = (each for each in value if isinstance(each, list))
+        return tuple(
+            Message(speaker, as_text(text)) for pair in pairs for speaker, text in zip(speakers, pair, strict=True)
+        )
+    return read_messages(value, mapping.messages, mapping.tags)
+
+
+def is_history(value: JsonValue) -> bool:
+    """A list of pairs of texts."""
+    value = parsed(value)
+    return isinstance(value, list) and all(
+        isinstance(each, list) and len(each) == 2 and all(isinstance(text, str) for text in each) for each in value
+    )
+
+
 def system_message(values: Values, mapping: Mapping) -> tuple[Message, ...]:
     """The record's own system message, or the one given for all."""
     own = text_in(values, mapping.system)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from engine.data.cells import Unusable, Values, cell, needed, text_in
 from engine.data.choices import multiple_choice
-from engine.data.conversations import conversation, system_message, tools_in
+from engine.data.conversations import conversation, earlier_turns, system_message, tools_in
 from engine.data.nouns import BadRow, JsonValue, Mapping, Message, Record, Row
 from engine.data.preferences import preference, rated
 
@@ -30,7 +30,8 @@ def _exchange(values: Values, mapping: Mapping) -> Row:
     if extra.strip():
         asked = f"{asked}\n\n{extra}"
     answer = _answer(cell(values, mapping.output)) or needed(values, mapping.output, "output")
-    return Row(messages=(*system_message(values, mapping), Message("user", asked), Message("assistant", answer)))
+    before = (*system_message(values, mapping), *earlier_turns(values, mapping))
+    return Row(messages=(*before, Message("user", asked), Message("assistant", answer)))
 
 
 def _answer(value: JsonValue) -> str:

@@ -110,7 +110,7 @@ def _llama_factory(entry: _Entry) -> Mapping:
     spoken = entry.formatting in ("sharegpt", "openai")
     system, tools, rating = (columns.get(role, "") for role in ("system", "tools", "kto_tag"))
     usual = "messages" if entry.formatting == "openai" else "conversations"
-    messages = columns.get("messages", usual) if spoken else ""
+    messages = columns.get("messages", usual) if spoken else columns.get("history", "")
     asked = "" if spoken else columns.get("prompt", "instruction")
     extra = "" if spoken else columns.get("query", "" if columns else "input")
     answer = "" if spoken else columns.get("response", "" if columns else "output")

@@ -12,16 +12,13 @@ from typing import IO
 
 import msgspec
 
+from engine.data.by_columns import read_columns
 from engine.data.nouns import BadRow, JsonValue, Record
+from engine.data.window import CHUNK, Window
 
-CHUNK = 1 << 20
-SPACE = re.compile(r"\s*")
-NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
 FIRST_LIST = re.compile(r'\{\s*"(?!messages|conversation)(?:[^"\\]|\\.)*"\s*:\s*\[\s*(?=\{)')
 CHAT_KEYS = ("messages", "conversations", "conversation", "chat", "dialog", "dialogue", "turns")
 TOO_DEEP = "A value is nested too deeply, or a number is too long."
-COLUMN_CELLS = 4_000_000
-"""Values that a document by columns may have: it is held in memory, a few hundred bytes a value."""
 TORN_FIX = "The file was cut off here: make or download it again to get the rest."
 
 
@@ -92,110 +89,18 @@ def _record(line: int, value: JsonValue, mended: str = "") -> Record | BadRow:
     return BadRow(line=line, problem="This is not a record but a single value.", remedy="Write each row as {…}.")
 
 
-class _Window:
-    """A text read as far as it is needed, with the line at which the reader stands."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._decoder = json.JSONDecoder()
-        self._text = ""
-        self._at = 0
-        self._ended = False
-        self._before = 0
-        self.line = 1
-
-    def _more(self) -> bool:
-        chunk = "" if self._ended else self._file.read(max(CHUNK, len(self._text) - self._at))
-        self._ended = not chunk
-        if chunk:
-            passed = self._text[: self._at]
-            self._before = len(passed) - passed.rfind("\n") - 1 if "\n" in passed else self._before + len(passed)
-            self._text = self._text[self._at :] + chunk
-            self._at = 0
-        return not self._ended
-
-    def _move(self, end: int) -> None:
-        self.line += self._text.count("\n", self._at, end)
-        self._at = end
-
-    def peek(self) -> str:
-        """The next character that is not white space; "" at the end."""
-        while True:
-            match = SPACE.match(self._text, self._at)
-            self._move(match.end() if match else self._at)
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._more():
-                return ""
-
-    def take(self, mark: str) -> bool:
-        """Step over the next character if it is this one."""
-        if self.peek() != mark:
-            return False
-        self._move(self._at + 1)
-        return True
-
-    def value(self) -> JsonValue:
-        """The next whole value. Raises ValueError or RecursionError and stays before it."""
-        self.peek()
-        while True:
-            try:
-                value, end = self._decoder.raw_decode(self._text, self._at)
-            except json.JSONDecodeError as error:
-                unfinished = error.pos >= len(self._text) - 16 or "Unterminated string" in error.msg
-                if unfinished and self._more():
-                    continue
-                raise
-            self._move(end)
-            return value
-
-    def enter(self, opening: re.Pattern[str]) -> bool:
-        """Step over what the pattern matches here."""
-        match = opening.match(self._text, self._at)
-        if match:
-            self._move(match.end())
-        return match is not None
-
-    def lines_to(self, position: int) -> int:
-        """The line of a position in the text at hand."""
-        return self.line + self._text.count("\n", self._at, position)
-
-    def column_of(self, position: int) -> int:
-        """The character in its line, from 1, of a position in the text at hand."""
-        start = self._text.rfind("\n", 0, position)
-        return position - start if start >= 0 else self._before + position + 1
-
-    def torn(self, error: json.JSONDecodeError) -> bool:
-        """The value did not end because the file did."""
-        at_end = error.pos >= len(self._text.rstrip()) - 1 or "Unterminated string" in error.msg
-        return self._ended and at_end
-
-    def skip_record(self) -> bool:
-        """Go to the next object after the broken one; False at the end."""
-        while True:
-            match = NEXT_OBJECT.search(self._text, self._at + 1)
-            if match:
-                self._move(match.end())
-                return True
-            keep = max(self._at + 1, len(self._text) - 256)
-            self._move(min(keep, len(self._text)))
-            if not self._more():
-                self._move(len(self._text))
-                return False
-
-
 def read_document(file: IO[str]) -> Iterator[Record | BadRow]:
     """The records of a JSON document: an array, objects one after the other, a list inside an object, or columns.
 
-    Read as a stream, twice where an object must be known whole; only columns are held in memory.
+    Read as a stream, twice where an object must be known whole.
     """
-    window = _Window(file)
+    window = Window(file)
     if window.take("["):
         yield from _elements(window)
         return
     fields = _outline(window)
     file.seek(0)
-    window = _Window(file)
+    window = Window(file)
     if fields is None:
         yield from _sequence(window)
     elif key := _list_key(fields):
@@ -204,12 +109,12 @@ def read_document(file: IO[str]) -> Iterator[Record | BadRow]:
     elif _is_split(fields):
         yield from _split(window)
     elif _is_columns(fields):
-        yield from _columns(window, fields)
+        yield from read_columns(window)
     else:
         yield _record(window.line, window.value())
 
 
-def _elements(window: _Window) -> Iterator[Record | BadRow]:
+def _elements(window: Window) -> Iterator[Record | BadRow]:
     """The elements of an array whose bracket was stepped over."""
     while not window.take("]"):
         if not window.peek():
@@ -226,11 +131,11 @@ def _elements(window: _Window) -> Iterator[Record | BadRow]:
         window.take(",")
 
 
-def _torn(window: _Window, error: ValueError | RecursionError) -> bool:
+def _torn(window: Window, error: ValueError | RecursionError) -> bool:
     return isinstance(error, json.JSONDecodeError) and window.torn(error)
 
 
-def _broken(window: _Window, error: ValueError | RecursionError) -> BadRow:
+def _broken(window: Window, error: ValueError | RecursionError) -> BadRow:
     if not isinstance(error, json.JSONDecodeError):
         return BadRow(line=window.line, problem=TOO_DEEP, remedy="Shorten it.")
     if _torn(window, error):
@@ -240,7 +145,7 @@ def _broken(window: _Window, error: ValueError | RecursionError) -> BadRow:
     return BadRow(line=window.lines_to(error.pos), column=column, problem=problem, remedy=_json_fix(error))
 
 
-def _sequence(window: _Window) -> Iterator[Record | BadRow]:
+def _sequence(window: Window) -> Iterator[Record | BadRow]:
     """Objects one after the other, pretty-printed or not; or the first list of a document that is cut off."""
     window.peek()
     if window.enter(FIRST_LIST):
@@ -267,7 +172,7 @@ class _Field(msgspec.Struct, frozen=True):
     nested: bool
 
 
-def _outline(window: _Window) -> list[_Field] | None:
+def _outline(window: Window) -> list[_Field] | None:
     """The fields of the one object that the document is; None when it is several, or broken."""
     fields: list[_Field] = []
     try:
@@ -284,32 +189,34 @@ def _outline(window: _Window) -> list[_Field] | None:
     return fields if not window.peek() else None
 
 
-def _field(key: str, window: _Window) -> _Field:
-    if not window.take("["):
-        value = window.value()
-        nested = isinstance(value, dict)
-        return _Field(key, len(value) if isinstance(value, dict) else 0, 0, frozenset(), False, nested)
+def _field(key: str, window: Window) -> _Field:
+    listed, nested = window.peek() == "[", window.peek() == "{"
+    if not listed and not nested:
+        window.value()
+        return _Field(key, 0, 0, frozenset(), False, False)
     size = objects = 0
     names: frozenset[str] = frozenset()
-    while not window.take("]"):
-        value = window.value()
+    for value in window.members():
         size += 1
-        if isinstance(value, dict):
+        if listed and isinstance(value, dict):
             names = names or frozenset(value)
             objects += 1
-        if not window.take(",") and window.peek() != "]":
-            raise ValueError("no comma between two values")
-    return _Field(key, size, objects, names, True, False)
+    return _Field(key, size, objects, names, listed, nested)
 
 
 def _list_key(fields: list[_Field]) -> str:
     """The field with the longest list of objects, unless that list is one conversation."""
     lists = [each for each in fields if each.listed and each.objects * 2 > each.size]
     longest = max(lists, key=lambda each: each.size, default=None)
-    return "" if longest is None or longest.key.lower() in CHAT_KEYS else longest.key
+    return "" if longest is None or _is_talk(longest) else longest.key
 
 
-def _inside(window: _Window, wanted: str) -> Iterator[Record | BadRow]:
+def _is_talk(field: _Field) -> bool:
+    """The field holds one conversation."""
+    return field.key.lower() in CHAT_KEYS or {"role", "content"} <= field.names or {"from", "value"} <= field.names
+
+
+def _inside(window: Window, wanted: str) -> Iterator[Record | BadRow]:
     """The elements of the list under this key."""
     window.take("{")
     while not window.take("}"):
@@ -337,7 +244,7 @@ def _is_split(fields: list[_Field]) -> bool:
     return {"columns", "data"} <= listed
 
 
-def _split(window: _Window) -> Iterator[Record | BadRow]:
+def _split(window: Window) -> Iterator[Record | BadRow]:
     """The rows of such a document; `columns` stands before `data` there."""
     names: list[str] = []
     window.take("{")
@@ -365,19 +272,4 @@ def _split(window: _Window) -> Iterator[Record | BadRow]:
 def _is_columns(fields: list[_Field]) -> bool:
     """Every field is a list, or a table from row number to value, all of the same length."""
     even = len({each.size for each in fields}) == 1 and all(each.listed or each.nested for each in fields)
-    return even and not any(each.key.lower() in CHAT_KEYS for each in fields)
-
-
-def _columns(window: _Window, fields: list[_Field]) -> Iterator[Record | BadRow]:
-    """Rows out of columns, as pandas writes them."""
-    cells = sum(each.size for each in fields)
-    if cells > COLUMN_CELLS:
-        problem = f"The document is written by columns and has {cells:,} values, too many to turn into rows here."
-        yield BadRow(line=1, problem=problem, remedy="Save it by rows: df.to_json(…, orient='records', lines=True).")
-        return
-    whole = window.value()
-    assert isinstance(whole, dict)
-    lists = [list(value.values()) if isinstance(value, dict) else value for value in whole.values()]
-    columns = [column for column in lists if isinstance(column, list)]
-    for number, values in enumerate(zip(*columns, strict=True), start=1):
-        yield Record(number, dict(zip(whole, values, strict=True)))
+    return even and not any(map(_is_talk, fields))

@@ -7,7 +7,9 @@ as one array, any other as JSON lines. Read again, a file gives the same rows (S
 from __future__ import annotations
 
 import json
+import re
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,13 +17,14 @@ import msgspec
 
 from engine.core.errors import DataError, from_os
 from engine.data.library import load_dataset, rows_in
-from engine.data.nouns import Dataset, DatasetRow, ExportFormat, JsonValue, Message, Row
+from engine.data.nouns import EXPORT_FORMATS, Dataset, DatasetRow, ExportFormat, JsonValue, Message, Row
 from engine.data.preferences import shared_turns
 from engine.spec.files import rename
 from engine.spec.prepared import Split
 
 Object = dict[str, JsonValue]
 
+MOST_NAMES = 1_000
 TURN = ("role", "content", "tool_calls", "name", "tool_call_id")
 """The fields of a turn in Parquet, all texts."""
 
@@ -33,6 +36,14 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     format: ExportFormat
     rows: int
     bytes: int
+
+
+def format_from(word: str) -> ExportFormat:
+    """The form that is called so. Raises DataError with the choices."""
+    for each in EXPORT_FORMATS:
+        if word == each:
+            return each
+    raise DataError(f"There is no format “{word}”.", f"There are: {', '.join(EXPORT_FORMATS)}.", "Choose one of them.")
 
 
 def export(datasets: Path, dataset: str, format: ExportFormat, target: Path, *, split: Split | None = None) -> Exported:
@@ -54,6 +65,20 @@ def export(datasets: Path, dataset: str, format: ExportFormat, target: Path, *, 
     except OSError as error:
         raise from_os(error, f"writing {target.name}") from error
     return Exported(path=str(target), format=format, rows=rows, bytes=size)
+
+
+def export_into(datasets: Path, dataset: str, format: ExportFormat, folder: Path) -> Exported:
+    """As `export`, as a new file in a folder, named after the dataset and the form."""
+    name = re.sub(r"[^\w.\- ]", "_", load_dataset(datasets, dataset).name).strip(". ") or "data"
+    ending = "parquet" if format == "parquet" else "jsonl"
+    stem = name if format in ("jsonl", "parquet") else f"{name}-{format}"
+    names = (f"{stem}.{ending}", *(f"{stem}-{number}.{ending}" for number in range(2, MOST_NAMES)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = next((each for each in names if not (folder / each).exists()), f"{stem}-{uuid.uuid4().hex}.{ending}")
+    except OSError as error:
+        raise from_os(error, f"making the folder {folder.name}") from error
+    return export(datasets, dataset, format, folder / free)
 
 
 def _check(dataset: Dataset, format: ExportFormat, target: Path) -> None:

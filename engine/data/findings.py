@@ -16,7 +16,10 @@ from engine.data.tally import Tally
 FEW, MANY, HUGE = 100, 100_000, 1_000_000
 MISSING = 0.05
 IMBALANCED = 10
-CHARACTERS_PER_TOKEN = 4
+LONG_OUTPUT, SHORT_INPUT = 1000, 10
+"""Tokens on average, by estimate (requirement E6)."""
+LEFT_OUT = ("bad_rows", "missing_values", "empty_turns")
+"""Findings about records that are not among the rows."""
 
 
 def findings_of(
@@ -35,10 +38,13 @@ def findings_of(
     ]
 
 
-def ranked(findings: list[Finding], read: int) -> tuple[Finding, ...]:
-    """The findings with their share of the records read, the worst first."""
+def ranked(findings: list[Finding], rows: int, read: int) -> tuple[Finding, ...]:
+    """The findings with their share of the rows (of the records read, where they are left out), the worst first."""
     order = ("problem", "warning", "info")
-    shared = [msgspec.structs.replace(each, share=round(each.rows / max(1, read), 4)) for each in findings]
+    shared = [
+        msgspec.structs.replace(each, share=round(each.rows / max(1, read if each.id in LEFT_OUT else rows), 4))
+        for each in findings
+    ]
     return tuple(sorted(shared, key=lambda each: order.index(each.level)))
 
 
@@ -96,7 +102,7 @@ def _missing(tally: Tally) -> Iterator[Finding]:
             id="missing_values",
             rows=tally.missing,
             level="warning" if share > MISSING else "info",
-            what=f"{tally.missing:,} records miss a value ({share:.1%}).",
+            what=f"{_records(tally.missing)} without a value ({share:.1%}).",
             why="Without a question or an answer there is nothing to learn; these records are left out.",
             fix="Fill the values in in the source file, or map another column.",
             repair="remap",
@@ -106,10 +112,14 @@ def _missing(tally: Tally) -> Iterator[Finding]:
             id="empty_turns",
             rows=tally.empty_turns,
             level="info",
-            what=f"{tally.empty_turns:,} conversations have a turn without words.",
+            what=f"{tally.empty_turns:,} conversation{'s' * (tally.empty_turns > 1)} with a turn without words.",
             why="A turn that says nothing would teach the model to say nothing; these records are left out.",
             fix="Fill the turns in, or remove them in the source file.",
         )
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'s' * (count != 1)}"
 
 
 def _labels(tally: Tally) -> Iterator[Finding]:
@@ -146,22 +156,22 @@ def _answers(tally: Tally) -> Iterator[Finding]:
 def _lengths(tally: Tally) -> Iterator[Finding]:
     if not tally.rows or not tally.prompt_characters:
         return
-    asked, said = tally.prompt_characters / tally.rows, tally.answer_characters / tally.rows
-    if said > 1000 * CHARACTERS_PER_TOKEN:
+    asked, said = tally.prompt_tokens / tally.rows, tally.answer_tokens / tally.rows
+    if said > LONG_OUTPUT:
         yield Finding(
             id="long_output",
             rows=tally.rows,
             level="warning",
-            what=f"Answers are long: {said:,.0f} characters on average.",
+            what=f"Answers are long: about {said:,.0f} tokens on average.",
             why="Long answers need much memory, and what is over the context length is cut.",
             fix="Raise the context length, or shorten the answers.",
         )
-    if asked < 10 * CHARACTERS_PER_TOKEN:
+    if asked < SHORT_INPUT:
         yield Finding(
             id="short_input",
             rows=tally.rows,
             level="info",
-            what=f"Questions are short: {asked:,.0f} characters on average.",
+            what=f"Questions are short: about {asked:,.1f} tokens on average.",
             why="A short question leaves much open, so the model has to guess what is wanted.",
             fix="Add context to the questions where it matters.",
         )
@@ -183,7 +193,7 @@ def _mended(tally: Tally) -> Iterator[Finding]:
             id="mended_lines",
             rows=rows,
             level="info",
-            what=f"{rows:,} lines were read although they have {what}.",
+            what=f"{rows:,} line{'s' * (rows > 1)} read in spite of {what}.",
             why="Strictly that is not allowed there; the rows themselves are whole.",
             fix="Nothing to do here; other programs may refuse the file.",
         )

@@ -1,7 +1,7 @@
 """A new version of a dataset: its rows after recorded steps, judged anew. The version before stays as it is.
 
-Each row keeps its side of the split and its line of the source. The steps of all versions since the import are the
-recipe, which makes the same rows from the same source anywhere.
+Each row keeps its side of the split and its line of the source; only another mapping divides the rows anew. The steps
+of all versions since the import are the recipe, which makes the same rows from the same source anywhere.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from engine.core.errors import DataError, from_os
 from engine.data.appraise import Appraisal, judge, write_quality
 from engine.data.findings import findings_of
 from engine.data.importing import dataset_id, import_file, new_work_folder, place, write_offsets
-from engine.data.library import load_dataset, rows_in
-from engine.data.nouns import Dataset, DatasetRow, Format, Limits, Mapping, Record, Row, SplitPlan, Step, TextRows
+from engine.data.library import HIDDEN, all_rows_in, load_dataset
+from engine.data.nouns import Dataset, DatasetRow, Format, HiddenRow, Limits, Mapping, Record, SplitPlan, Step, TextRows
 from engine.data.quality_report import FLAGS, read_numbers
+from engine.data.records import carry
+from engine.data.remapping import remapped
 from engine.data.split import SIDES
-from engine.data.steps import Doing
+from engine.data.steps import Doing, changes_of
 from engine.data.tally import Tally
-from engine.spec.files import read_struct, write_struct
+from engine.spec.files import read_struct, rename, write_struct
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -48,7 +50,7 @@ def recipe_of(dataset: Dataset) -> Recipe:
     return Recipe(
         name=dataset.name,
         source=dataset.source,
-        mapping=dataset.mapping,
+        mapping=dataset.imported_mapping or dataset.mapping,
         split=dataset.split,
         text_rows=dataset.text_rows,
         steps=dataset.steps,
@@ -133,6 +135,7 @@ class RowsWriter:
         self._target, self._before = target, before
         self._tally = Tally(msgspec.structs.replace(before.mapping, group=""))
         self._sides = bytearray()
+        self._hidden: list[HiddenRow] = []
         self._offsets = array("Q")
         self._at = 0
         self._digest = hashlib.sha256()
@@ -147,6 +150,10 @@ class RowsWriter:
         self._offsets.append(self._at)
         self._at += self._file.write(_stored(row, data))
 
+    def hide(self, row: DatasetRow) -> None:
+        """Keep a row at its place, out of sight."""
+        self._hidden.append(HiddenRow.of(row, len(self._sides)))
+
     def finish(self) -> Dataset:
         """Write everything beside the rows. Raises DataError when nothing is left to train on, and OSError."""
         self._file.close()
@@ -157,20 +164,26 @@ class RowsWriter:
         seen = judge(tally, sides, findings_of(tally, form, before.mapping, (), Limits()))
         write_quality(self._target, seen, tally)
         write_offsets(self._target, self._offsets)
-        made = self._counted(seen, sides, self._digest.hexdigest())
+        hidden = b"".join(_ENCODER.encode(each) + b"\n" for each in self._hidden)
+        if hidden:
+            (self._target / HIDDEN).write_bytes(hidden)
+        made = self._counted(
+            seen, sides, self._digest.hexdigest(), hashlib.sha256(hidden).hexdigest() if hidden else ""
+        )
         write_struct(self._target / "dataset.json", made)
         return made
 
-    def _counted(self, seen: Appraisal, sides: bytes, content: str) -> Dataset:
+    def _counted(self, seen: Appraisal, sides: bytes, content: str, hidden: str) -> Dataset:
         before, tally = self._before, self._tally
         return msgspec.structs.replace(
             before,
-            id=dataset_id(content, before.split, sides),
+            id=dataset_id(content, before.split, sides, hidden),
             hash=content,
             imported_hash=before.imported_hash or content,
             findings=seen.findings,
             score=seen.report.score,
             rows=tally.rows,
+            hidden=len(self._hidden),
             train_rows=sides.count(0),
             validation_rows=sides.count(1),
             test_rows=sides.count(2),
@@ -183,8 +196,8 @@ class RowsWriter:
 
 def _do(source: Path, target: Path, before: Dataset, step: Step, parent: str) -> Dataset:
     """One step from one folder to another."""
-    doing = Doing(step)
-    flags = _flags(source, before) if doing.needs_flags else array("I", bytes(4 * before.rows))
+    if step.mapping is not None:
+        return _remap(source, target, before, step.mapping, parent)
     after = msgspec.structs.replace(
         before,
         made=time.time(),
@@ -192,13 +205,53 @@ def _do(source: Path, target: Path, before: Dataset, step: Step, parent: str) ->
         steps=(*before.steps, step),
         imported_hash=before.imported_hash or before.hash,
     )
-    writer = RowsWriter(target, after)
-    for number, (old, marks) in enumerate(zip(rows_in(source), flags, strict=True), start=1):
-        row = doing(number, old.row, marks)
-        if row is not None:
-            writer.add(_placed(row, old))
     shutil.copy(source / "problems.jsonl", target)
+    carry(source, target)
+    return _rewrite(source, target, after, step)
+
+
+def _rewrite(source: Path, target: Path, after: Dataset, step: Step) -> Dataset:
+    """Write the rows that the step leaves; `after` says what the new version is."""
+    doing, change = Doing(step), changes_of((step,))
+    flags = _flags(source, after) if doing.needs_flags else None
+    writer = RowsWriter(target, after)
+    number = hidden = 0
+    for old in all_rows_in(source):
+        if isinstance(old, HiddenRow):
+            hidden += 1
+            comes_back = step.do == "show" and (not step.rows or hidden in step.rows)
+            (writer.add if comes_back else writer.hide)(old.saying(change(old.row)))
+            continue
+        number += 1
+        row = doing(number, old.row, flags[number - 1] if flags else 0)
+        if row is not None:
+            writer.add(old.saying(row))
+        elif step.do == "hide":
+            writer.hide(old)
     return writer.finish()
+
+
+def _remap(source: Path, target: Path, before: Dataset, mapping: Mapping, parent: str) -> Dataset:
+    """The step that converts the records anew; rows that were hidden are hidden again."""
+    whole = target.with_name(f"{target.name}-whole")
+    whole.mkdir()
+    made, hidden = remapped(source, whole, before, mapping)
+    step = Step(do="remap", mapping=made.mapping)
+    made = msgspec.structs.replace(
+        made,
+        parent=parent,
+        steps=(*before.steps, step),
+        imported_hash=before.imported_hash or before.hash,
+        imported_mapping=before.imported_mapping or before.mapping,
+    )
+    if hidden:
+        shutil.copy(whole / "problems.jsonl", target)
+        carry(whole, target)
+        return _rewrite(whole, target, made, Step(do="hide", rows=hidden))
+    write_struct(whole / "dataset.json", made)
+    target.rmdir()
+    rename(whole, target)
+    return made
 
 
 def _flags(source: Path, dataset: Dataset) -> array[int]:
@@ -210,14 +263,6 @@ def _flags(source: Path, dataset: Dataset) -> array[int]:
             "Import its file again.",
         )
     return flags
-
-
-def _placed(row: Row, old: DatasetRow) -> DatasetRow:
-    """The row where another stood."""
-    return DatasetRow(
-        messages=row.messages, text=row.text, rejected=row.rejected, desired=row.desired, tools=row.tools,
-        line=old.line, split=old.split, file=old.file,
-    )  # fmt: skip
 
 
 def _stored(row: DatasetRow, data: bytes) -> bytes:

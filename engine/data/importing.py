@@ -12,7 +12,8 @@ import sys
 import time
 import uuid
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,11 @@ import msgspec
 from engine.core.errors import from_os
 from engine.data.appraise import Appraisal, appraise, write_quality
 from engine.data.columns import columns_of
-from engine.data.nouns import BadRow, Dataset, Limits, Mapping, SplitPlan, TextRows
+from engine.data.convert import convert
+from engine.data.nouns import BadRow, Dataset, Format, Limits, Mapping, Record, Row, SplitPlan, TextRows
 from engine.data.quality_report import OFFSETS
 from engine.data.read import Progress, read_source, sample_of
+from engine.data.records import keeping
 from engine.data.scan import declared_mapping, nothing_usable, scan, settle, settle_split
 from engine.data.sources import Source, open_source
 from engine.data.split import SIDES
@@ -36,10 +39,11 @@ ENDINGS = (".gz", ".zst", ".zip")
 _ENCODER = msgspec.json.Encoder()
 
 
-class _Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything an import was asked for, settled."""
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an import was asked for, settled. `source` is the name of the file."""
 
-    source: Source
+    source: str
+    format: Format
     name: str
     mapping: Mapping
     split: SplitPlan
@@ -68,11 +72,13 @@ def import_file(
     opened = open_source(source, limits, text_rows)
     sample = sample_of(opened)
     if not sample:
-        raise nothing_usable(opened, _counted(opened))
-    _, mapping = settle(opened, sample, mapping or declared_mapping(opened, sample))
+        raise nothing_usable(opened.name, _counted(opened))
+    given = mapping or declared_mapping(opened, sample)
+    _, mapping = settle(opened.name, partial(read_source, opened), sample, given)
     plan = settle_split(opened, sample, split or SplitPlan(seed=seed))
-    job = _Job(
-        source=opened,
+    job = Job(
+        source=opened.name,
+        format=opened.format,
         name=name or named(opened.path),
         mapping=mapping,
         split=plan,
@@ -81,7 +87,10 @@ def import_file(
     )
     work = new_work_folder(datasets)
     try:
-        dataset = _write(work, job, progress)
+        records = keeping(read_source(opened, progress), work)
+        tally = Tally(mapping, plan)
+        rows = scan(records, partial(convert, mapping=mapping), tally, opened.side)
+        dataset = write_dataset(work, job, tally, rows)
         return place(work, datasets / dataset.id, dataset)
     except OSError as error:
         raise from_os(error, f"importing {opened.name}") from error
@@ -130,12 +139,13 @@ def place(work: Path, folder: Path, dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _write(work: Path, job: _Job, progress: Progress | None) -> Dataset:
-    tally, digest = Tally(job.mapping, job.split), hashlib.sha256()
+def write_dataset(work: Path, job: Job, tally: Tally, scanned: Iterable[tuple[Record, Row] | BadRow]) -> Dataset:
+    """Write what `scan` gives as a dataset into the folder `work`. Raises DataError without one row, and OSError."""
+    digest = hashlib.sha256()
     lines = array("q")
     files: list[str] = []
     with (work / "rows.tmp").open("wb") as rows, (work / "problems.jsonl").open("wb") as problems:
-        for each in scan(job.source, job.mapping, tally, progress):
+        for each in scanned:
             if isinstance(each, BadRow):
                 problems.write(_ENCODER.encode(each) + b"\n")
                 continue
@@ -149,7 +159,7 @@ def _write(work: Path, job: _Job, progress: Progress | None) -> Dataset:
             rows.write(data)
     if not tally.rows:
         raise nothing_usable(job.source, tally)
-    seen = appraise(tally, job.split, job.source.format, job.mapping, job.columns, job.limits)
+    seen = appraise(tally, job.split, job.format, job.mapping, job.columns, job.limits)
     _write_rows(work, lines, files, seen.sides)
     write_quality(work, seen, tally)
     dataset = _dataset(job, tally, seen, digest.hexdigest())
@@ -179,15 +189,16 @@ def write_offsets(folder: Path, offsets: array[int]) -> None:
     (folder / OFFSETS).write_bytes(offsets.tobytes())
 
 
-def dataset_id(content: str, split: SplitPlan, sides: bytes) -> str:
-    """The id of a dataset with these rows, divided so."""
+def dataset_id(content: str, split: SplitPlan, sides: bytes, hidden: str = "") -> str:
+    """The id of a dataset with these rows, divided so; `hidden` is the hash of the rows that are hidden."""
     divided = hashlib.sha256(content.encode() + _ENCODER.encode(split) + hashlib.sha256(sides).digest())
+    divided.update(hidden.encode())
     return divided.hexdigest()[:12]
 
 
-def _dataset(job: _Job, tally: Tally, seen: Appraisal, content: str) -> Dataset:
+def _dataset(job: Job, tally: Tally, seen: Appraisal, content: str) -> Dataset:
     sides = seen.sides
-    form = job.source.format
+    form = job.format
     return Dataset(
         format=FORMAT,
         id=dataset_id(content, job.split, sides),
@@ -200,7 +211,7 @@ def _dataset(job: _Job, tally: Tally, seen: Appraisal, content: str) -> Dataset:
         split=job.split,
         schema=job.mapping.schema,
         mapping=job.mapping,
-        source=job.source.name,
+        source=job.source,
         source_format=form.name,
         encoding=form.encoding,
         made=time.time(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from engine.data.appraise import appraise
 from engine.data.columns import columns_of
+from engine.data.convert import convert
 from engine.data.nouns import (
     BadRow,
     Detection,
@@ -47,7 +49,7 @@ def inspect_file(
     """
     found, source, tally = _look(path, limits or Limits(), mapping, split or SplitPlan(), text_rows)
     if not found.rows:
-        raise nothing_usable(source, tally)
+        raise nothing_usable(source.name, tally)
     return found
 
 
@@ -74,10 +76,10 @@ def _look(
         _count(source, tally)
         findings = [_nothing() if not sample else _unclear(detection)]
         return _inspection(source, sample, detection, None, tally, findings, first, {}), source, tally
-    detection, mapping = settle(source, sample, mapping)
+    detection, mapping = settle(source.name, partial(read_source, source), sample, mapping)
     split = settle_split(source, sample, split)
     tally = Tally(mapping, split)
-    for each in scan(source, mapping, tally):
+    for each in scan(read_source(source), partial(convert, mapping=mapping), tally, source.side):
         if not isinstance(each, BadRow) and len(first) < SHOWN:
             first.append(each[1])
     if not tally.rows:
@@ -128,10 +130,8 @@ def _same(one: Mapping, other: Mapping) -> bool:
 
 
 def _sources(mapping: Mapping) -> list[tuple[str, str]]:
-    from engine.data.nouns import ROLES
-
-    named = [(role, str(getattr(mapping, role))) for role in ROLES if role != "ignored"]
-    return [*((role, source) for role, source in named if source), *(("input", each) for each in mapping.choices)]
+    named = (each for each in mapping.named if each[0] != "tools")
+    return [*named, *(("input", each) for each in mapping.choices)]
 
 
 def _given(guess: RoleGuess, mapping: Mapping) -> RoleGuess:

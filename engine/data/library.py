@@ -10,13 +10,16 @@ import msgspec
 
 from engine.core.errors import DataError
 from engine.data.importing import import_file
-from engine.data.nouns import BadRow, Dataset, DatasetRow
+from engine.data.nouns import BadRow, Dataset, DatasetRow, HiddenRow
 from engine.spec.files import read_struct
 from engine.spec.prepared import Split
 
+HIDDEN = "hidden.jsonl"
 __all__ = [
+    "all_rows_in",
     "damaged",
     "first_questions",
+    "hidden_in",
     "import_file",
     "list_datasets",
     "load_dataset",
@@ -105,6 +108,32 @@ def rows_in(folder: Path, split: Split | None = None) -> Iterator[DatasetRow]:
         raise damaged(folder, "its rows are missing") from error
     except msgspec.MsgspecError as error:
         raise damaged(folder, f"a row cannot be read ({error})") from error
+
+
+def hidden_in(folder: Path) -> Iterator[HiddenRow]:
+    """The rows that are hidden, in order. Raises DataError when the folder is damaged."""
+    if not (folder / HIDDEN).is_file():
+        return
+    decoder = msgspec.json.Decoder(HiddenRow)
+    try:
+        with (folder / HIDDEN).open("rb") as file:
+            yield from map(decoder.decode, file)
+    except msgspec.MsgspecError as error:
+        raise damaged(folder, f"a hidden row cannot be read ({error})") from error
+
+
+def all_rows_in(folder: Path) -> Iterator[DatasetRow]:
+    """Every row in its order; those that are hidden are `HiddenRow`s."""
+    hidden = hidden_in(folder)
+    waiting = next(hidden, None)
+    for count, row in enumerate(rows_in(folder)):
+        while waiting is not None and waiting.before <= count:
+            yield waiting
+            waiting = next(hidden, None)
+        yield row
+    if waiting is not None:
+        yield waiting
+    yield from hidden
 
 
 def read_bad(datasets: Path, dataset: str) -> list[BadRow]:

@@ -20,10 +20,6 @@ Schema = Literal["instruction", "chat", "text", "classification", "preference", 
 label, a chosen and a rejected answer, an answer rated good or bad, or a question with choices."""
 SCHEMAS: tuple[Schema, ...] = get_args(Schema)
 
-Shape = Literal["messages", "sharegpt", "instruction", "pairs", "classification", "text"]
-"""The words that profiles (engine/plan) use for schemas."""
-_SHAPES: dict[Schema, Shape] = {"chat": "messages", "classification": "classification", "text": "text"}
-
 _LAYOUTS: dict[Schema, Layout] = {"preference": "pairs", "kto": "rated"}
 
 RoleName = Literal[
@@ -39,7 +35,8 @@ RoleName = Literal[
     "group",
     "ignored",
 ]
-ROLES: tuple[RoleName, ...] = get_args(RoleName)
+COLUMN_ROLES: tuple[str, ...] = (*(each for each in get_args(RoleName) if each != "ignored"), "tools")
+"""The roles that a mapping names one column or template for."""
 Speaker = Literal["system", "user", "assistant", "tool"]
 Level = Literal["info", "warning", "problem"]
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "arrow", "text"]
@@ -49,6 +46,9 @@ TextRows = Literal["auto", "paragraphs", "lines", "windows"]
 
 ExportFormat = Literal["jsonl", "parquet", "alpaca", "sharegpt", "openai"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+
+Order = Literal["row", "score", "length"]
+"""What rows are sorted by."""
 
 SURE = 0.6
 """Below this confidence the person is asked to map the columns (requirement E3)."""
@@ -162,6 +162,27 @@ class DatasetRow(Row, frozen=True, kw_only=True, omit_defaults=True):
             messages=self.messages, text=self.text, rejected=self.rejected, desired=self.desired, tools=self.tools
         )
 
+    def saying(self, row: Row) -> DatasetRow:
+        """A row that stands where this one does."""
+        return DatasetRow(
+            messages=row.messages, text=row.text, rejected=row.rejected, desired=row.desired, tools=row.tools,
+            line=self.line, split=self.split, file=self.file,
+        )  # fmt: skip
+
+
+class HiddenRow(DatasetRow, frozen=True, kw_only=True, omit_defaults=True):
+    """A row that is hidden; so many rows stand before it that are not."""
+
+    before: int
+
+    @classmethod
+    def of(cls, row: DatasetRow, before: int) -> HiddenRow:
+        """The row, hidden."""
+        return cls(
+            messages=row.messages, text=row.text, rejected=row.rejected, desired=row.desired, tools=row.tools,
+            line=row.line, split=row.split, file=row.file, before=before,
+        )  # fmt: skip
+
 
 class Tags(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a dataset's turns are written, where that is not usual: the two fields, and who is meant by which word."""
@@ -174,10 +195,11 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which column plays which role: the name of a column, or a template that puts several together.
 
-    A template names columns in braces (`{question}\\n{context}`). `choices` are the columns with the choices of a
-    multiple-choice question (one that holds a list, or one for each), and `first_choice` is the number of the first
-    where answers are numbers. `system_text` opens every conversation that has no system message of its own;
-    `task_text` stands before the text of a classification row (left empty, it is written from the labels found).
+    A template names columns in braces (`{question}\\n{context}`). Beside an instruction, `messages` are the turns
+    before it. `choices` are the columns with the choices of a multiple-choice question (one that holds a list, or one
+    for each), and `first_choice` is the number of the first where answers are numbers. `system_text` opens every
+    conversation that has no system message of its own; `task_text` stands before the text of a classification row
+    (left empty, it is written from the labels found).
     """
 
     schema: Schema
@@ -197,6 +219,16 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tags: Tags = Tags()
     system_text: str = ""
     task_text: str = ""
+
+    @property
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Each role that a column or template plays, with it: (role, source)."""
+        return tuple((role, source) for role in COLUMN_ROLES if (source := getattr(self, role)))
+
+    @property
+    def talks(self) -> bool:
+        """Rows are whole conversations, whose speakers may have unusual names."""
+        return bool(self.messages) and not self.instruction
 
 
 class RoleGuess(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,21 +291,36 @@ class SplitPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One recorded change of a dataset: what is done, and to which rows.
 
-    drop: the rows of a `finding`, those not in a `language`, or `rows` by number (from 1, as they stood before the
-    step). repair_encoding, trim and redact change the text of every row that needs it.
+    drop and hide: the rows of a `finding`, those not in a `language`, or `rows` by number (from 1, as they stood
+    before the step). What is hidden is neither trained on nor measured, and comes back to its place with `show`.
+    repair_encoding, trim and redact change the text of every row that needs it. remap reads the source again under
+    another `mapping`.
     """
 
-    do: Literal["drop", "repair_encoding", "trim", "redact"]
+    do: Literal["drop", "hide", "show", "repair_encoding", "trim", "redact", "remap"]
     finding: str = ""
     language: str = ""
     rows: tuple[int, ...] = ()
+    mapping: Mapping | None = None
+
+
+class RatedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer in a conversation, and what a person thought of it: `good`, bad, or None where they did not say.
+
+    `messages` are the turns before it, of which the last one is the user's.
+    """
+
+    messages: tuple[Message, ...]
+    answer: str
+    good: bool | None = None
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """`dataset.json`: an imported, immutable dataset. `hash` is the sha256 of its rows in their canonical form.
 
     A dataset made from another by `steps` (all of them since the import, oldest first) names that one as its `parent`;
-    `imported_hash` is the hash of the rows as they were imported.
+    `imported_hash` is the hash of the rows as they were imported, and `imported_mapping` the mapping then, where
+    another one was chosen since. `hidden` rows are not among `rows`.
     """
 
     format: int
@@ -301,6 +348,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     steps: tuple[Step, ...] = ()
     imported_hash: str = ""
+    imported_mapping: Mapping | None = None
+    hidden: int = 0
     score: float | None = None
 
     @property
@@ -309,19 +358,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         return self.split.seed
 
     @property
-    def shape(self) -> Shape:
-        """The schema in the words of profiles."""
-        return shape_of(self.schema)
-
-    @property
     def layout(self) -> Layout:
         """How its rows are prepared when nothing else is asked for: compared and rated answers as what they are."""
         return _LAYOUTS.get(self.schema, "rows")
-
-
-def shape_of(schema: Schema) -> Shape:
-    """The schema in the words of profiles: whatever has a prompt and an answer is “pairs”."""
-    return _SHAPES.get(schema, "pairs")
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):

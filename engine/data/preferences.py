@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.data.cells import Unusable, Values, as_flag, as_text, cell, needed, parsed, text_in
-from engine.data.conversations import check_order, conversation, parse_turns, read_messages, system_message, transcript
+from engine.data.conversations import (
+    check_order,
+    conversation,
+    earlier_turns,
+    parse_turns,
+    read_messages,
+    system_message,
+    transcript,
+)
 from engine.data.nouns import JsonValue, Mapping, Message, Row
 
 Messages = tuple[Message, ...]
@@ -48,7 +56,7 @@ def _shared_length(one: Sequence[object], other: Sequence[object]) -> int:
 
 
 def _prompt(values: Values, mapping: Mapping) -> Messages:
-    """What is answered: messages, a transcript, or a text with its extra context."""
+    """What is answered: messages, a transcript, or a text with its extra context and the turns before it."""
     value = cell(values, mapping.instruction or mapping.messages)
     if parse_turns(value) is not None:
         return read_messages(value, mapping.instruction or mapping.messages, mapping.tags)
@@ -56,7 +64,8 @@ def _prompt(values: Values, mapping: Mapping) -> Messages:
     extra = text_in(values, mapping.input)
     if not text.strip():
         return ()
-    return (Message("user", f"{text}\n\n{extra}" if extra.strip() else text),)
+    before = earlier_turns(values, mapping) if mapping.instruction else ()
+    return (*before, Message("user", f"{text}\n\n{extra}" if extra.strip() else text))
 
 
 def _answer(values: Values, source: str) -> Messages | str:
@@ -98,7 +107,8 @@ def rated(values: Values, mapping: Mapping) -> Row:
         said = text_in(values, mapping.label)
         problem = f"“{said[:40]}” is not a rating." if said.strip() else f"The rating (“{mapping.label}”) is missing."
         raise Unusable(problem, "Write true for a good answer and false for a bad one.", mapping.label)
-    messages = conversation(values, mapping) if mapping.messages else _rated_exchange(values, mapping)
+    spoken = mapping.messages and not mapping.instruction
+    messages = conversation(values, mapping) if spoken else _rated_exchange(values, mapping)
     if messages[-1].role != "assistant":
         raise Unusable("The conversation does not end with an answer.", "Add the answer that is rated.", None)
     return Row(messages=messages, desired=desired)

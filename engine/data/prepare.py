@@ -8,6 +8,8 @@ stands in `dropped.jsonl` with its line and the reason; `template.jinja` is the 
 The layout follows what is optimised: rows learns every answer (of a preference the chosen one, of a rating the good
 ones), pairs writes chosen and rejected answers one after the other and drops them together, rated writes each answer
 with whether it is desired. In the last two only the compared or rated answer is trained, not earlier turns.
+
+Rows that are only asked (the test side, or a dataset that nothing was trained on) are prepared alone, as held-out ones.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from engine.data.template import ChatTemplate, Refused, Rendered, template_sourc
 from engine.data.tokenizer import ModelTokenizer
 from engine.spec.files import read_struct, rename, sync_folder, write_struct
 from engine.spec.prepared import FORMAT, SPLITS, Layout, PreparedHeader, Split, SplitCounts, array_bytes, read_header
+from engine.spec.suite import Side
 
 BATCH = 256
 RECIPE = 2
@@ -46,24 +49,29 @@ class DroppedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(
-    dataset_folder: Path, model_folder: Path, max_length: int, prepared_root: Path, layout: Layout = "rows"
+    dataset_folder: Path,
+    model_folder: Path,
+    max_length: int,
+    prepared_root: Path,
+    layout: Layout = "rows",
+    asked: Side = "held-out",
 ) -> PreparedHeader:
     """Render and tokenise every row for a model; at once when that was done before. `hash` names the folder.
 
-    Raises DataError when there is nothing to train on or the dataset cannot be laid out so, ModelError when the
+    `asked` other than held-out takes those rows alone, for an evaluation. Raises DataError when there is nothing to train on or the dataset cannot be laid out so, ModelError when the
     tokenizer or template cannot be used, StorageError when the disk refuses.
     """
     dataset = _dataset(dataset_folder)
     check_layout(dataset, layout)
     tokenizer = ModelTokenizer(model_folder)
     template = ChatTemplate(template_source(model_folder), tokenizer) if dataset.schema != "text" else None
-    header = _blank_header(dataset, dataset_folder, tokenizer, template, max_length, layout)
+    header = _blank_header(dataset, dataset_folder, tokenizer, template, max_length, layout, asked)
     done = _prepared(prepared_root / header.hash)
     if done is not None:
         return done
     work = new_work_folder(prepared_root)
     try:
-        header = _write(work, dataset_folder, tokenizer, template, header)
+        header = _write(work, dataset_folder, tokenizer, template, header, asked)
         return _place(work, prepared_root / header.hash, header)
     except OSError as error:
         raise from_os(error, f"preparing {dataset.name}") from error
@@ -97,11 +105,13 @@ def _blank_header(
     template: ChatTemplate | None,
     max_length: int,
     layout: Layout,
+    asked: Side,
 ) -> PreparedHeader:
     """Everything known before the rows are read; its hash is the content key."""
     template_hash = template.hash if template else ""
     rows = _file_hash(folder / "rows.jsonl", folder)
     key = f"{FORMAT}:{RECIPE}:{rows}:{template_hash}:{tokenizer.hash}:{max_length}:{layout}"
+    key += "" if asked == "held-out" else f":{asked}"
     return PreparedHeader(
         format=FORMAT,
         hash=hashlib.sha256(key.encode()).hexdigest()[:24],
@@ -196,28 +206,41 @@ class _SplitWriter:
 
 
 def _write(
-    work: Path, folder: Path, tokenizer: ModelTokenizer, template: ChatTemplate | None, header: PreparedHeader
+    work: Path,
+    folder: Path,
+    tokenizer: ModelTokenizer,
+    template: ChatTemplate | None,
+    header: PreparedHeader,
+    asked: Side,
 ) -> PreparedHeader:
     writers = {split: _SplitWriter(work, split, header.layout) for split in SPLITS}
     first: DroppedRow | None = None
     with (work / "dropped.jsonl").open("wb") as file:
         for number, row, answers in _tokenised(folder, tokenizer, template, header.layout):
-            if row.split not in writers:
+            side = _side(row.split, asked)
+            if side not in writers:
                 continue  # the test side is never trained on
-            why = _add(writers[row.split], number, row, answers, header, template is None)
+            why = _add(writers[side], number, row, answers, header, template is None)
             if why:
                 dropped = DroppedRow(split=row.split, row=number, line=row.line, why=why)
-                writers[row.split].dropped += 1
+                writers[side].dropped += 1
                 file.write(msgspec.json.encode(dropped) + b"\n")
                 first = first or dropped
     counts = {split: writer.close() for split, writer in writers.items()}
-    if counts["train"].trained_tokens == 0:
+    if asked == "held-out" and counts["train"].trained_tokens == 0:
         raise _nothing_to_train_on(first, header.max_length)
     (work / "template.jinja").write_text(template.source if template else "", encoding="utf-8")
     sources = {split: tuple(writer.sources) for split, writer in writers.items()}
     header = msgspec.structs.replace(header, splits={**counts}, source_rows={**sources})
     write_struct(work / "header.json", header)
     return header
+
+
+def _side(split: Split, asked: Side) -> Split | None:
+    """Where a row is written; None leaves it out."""
+    if asked == "held-out":
+        return split
+    return "validation" if asked in ("all", split) else None
 
 
 Answers = list[Tokens | Refused]

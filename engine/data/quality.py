@@ -17,7 +17,6 @@ from engine.data.language import READ, language_of
 from engine.data.marks import MARKS
 from engine.data.nouns import Mapping, Message, Row
 from engine.data.similar import Signatures
-from engine.data.split import RowKeys
 from engine.data.study import Flags, study, study_system
 from engine.data.words import Places
 
@@ -25,6 +24,7 @@ BATCH_ROWS, BATCH_CHARACTERS = 2_048, 4_000_000
 SAMPLED = 2_000
 SEED = 0
 LOPSIDED = 10
+LONGEST = 2**32 - 1
 FEWEST_FOR_OUTLIERS = 20
 LARGEST_CLUSTER = 0.1
 """Clusters of near repeats above this share of the rows are a form that all share: they do not bind the split."""
@@ -39,21 +39,21 @@ class Quality:
         self._answers: list[int] = []
         self._row_flags = array("I")
         self._characters = 0
-        self._studied: list[tuple[Flags, NDArray[numpy.int64]]] = []
+        self._studied: list[tuple[Flags, NDArray[numpy.uint32]]] = []
         self._signatures = Signatures()
         self._dice = random.Random(SEED)
         self._sample: list[str] = []
         self._clusters: Places | None = None
         self.rows = 0
-        self.lengths = array("Q")
-        self.prompt_lengths = array("Q")
+        self.lengths = array("I")
+        self.prompt_lengths = array("I")
 
     def add(self, row: Row, prompt: int, answer: int) -> None:
         """Take a row in; its prompt and its answer have so many characters."""
         system, text, answers_from = self._parts(row)
         self.rows += 1
-        self.lengths.append(prompt + answer)
-        self.prompt_lengths.append(prompt)
+        self.lengths.append(min(prompt + answer, LONGEST))
+        self.prompt_lengths.append(min(prompt, LONGEST))
         self._row_flags.append(self._at_once(row, prompt, answer) | study_system(system))
         self._texts.append(text)
         self._answers.append(answers_from)
@@ -98,7 +98,7 @@ class Quality:
     def _study(self) -> None:
         seen = study(self._texts, self._answers)
         self._signatures.add(seen.triples, seen.texts, len(self._texts))
-        self._studied.append((seen.flags, seen.tokens))
+        self._studied.append((seen.flags, seen.tokens.astype(numpy.uint32)))
         self._texts, self._answers, self._characters = [], [], 0
 
     def clusters(self, contents: array[int]) -> Places:
@@ -118,15 +118,17 @@ class Quality:
         bound = numpy.where(loose, numpy.arange(len(clusters)), clusters)
         if (bound == numpy.arange(len(bound))).all():
             return array("Q")
-        return array("Q", bound.astype(numpy.uint64).tobytes())
+        near = array("Q")
+        near.frombytes(bound.astype(numpy.uint64).data.cast("B"))
+        return near
 
-    def finish(self, keys: RowKeys, sides: bytes, context: int) -> Flags:
-        """Every row's marks, those that need all rows included."""
-        clusters = self.clusters(keys.contents)
+    def finish(self, keys: array[int], sides: bytes, context: int) -> Flags:
+        """Every row's marks, those that need all rows included; `keys` are hashes of what the rows say."""
+        clusters = self.clusters(keys)
         flags = numpy.frombuffer(self._row_flags, numpy.uint32).copy()
         if self._studied:
             flags |= numpy.concatenate([each for each, _ in self._studied])
-        contents, side = numpy.frombuffer(keys.contents, numpy.uint64), numpy.frombuffer(sides, numpy.uint8)
+        contents, side = numpy.frombuffer(keys, numpy.uint64), numpy.frombuffer(sides, numpy.uint8)
         repeats = _repeats(contents)
         flags[repeats] |= MARKS["duplicates"].mask
         if self._mapping.schema != "kto":  # there a good and a bad answer to one prompt may be much alike
@@ -134,20 +136,20 @@ class Quality:
         leaks = _leaks(numpy.unique(contents, return_inverse=True)[1], side)
         flags[leaks] |= MARKS["leakage"].mask
         flags[_leaks(clusters, side) & ~leaks] |= MARKS["near_leakage"].mask
-        flags[_outliers(numpy.frombuffer(self.lengths, numpy.uint64))] |= MARKS["length_outliers"].mask
+        flags[_outliers(numpy.frombuffer(self.lengths, numpy.uint32))] |= MARKS["length_outliers"].mask
         flags[self._untrainable(context)] |= MARKS["nothing_to_train"].mask
         return flags
 
     @property
-    def tokens(self) -> NDArray[numpy.int64]:
+    def tokens(self) -> NDArray[numpy.uint32]:
         """The tokens of each row by estimate."""
-        return numpy.concatenate([each for _, each in self._studied] or [numpy.empty(0, numpy.int64)])
+        return numpy.concatenate([each for _, each in self._studied] or [numpy.empty(0, numpy.uint32)])
 
     def _untrainable(self, context: int) -> NDArray[numpy.bool_]:
         """Conversations whose prompt alone fills the context, so that no answer is left to learn."""
         if self._mapping.schema in ("text", "chat"):
             return numpy.zeros(self.rows, bool)
-        prompts, whole = numpy.frombuffer(self.prompt_lengths, numpy.uint64), numpy.frombuffer(self.lengths, "u8")
+        prompts, whole = (numpy.frombuffer(each, numpy.uint32) for each in (self.prompt_lengths, self.lengths))
         return self.tokens * (prompts / numpy.maximum(whole, 1)) >= context
 
     def languages(self) -> tuple[Counter[str], int]:
@@ -184,7 +186,7 @@ def _leaks(groups: Places, sides: NDArray[numpy.uint8]) -> NDArray[numpy.bool_]:
     return trained[groups] & (sides != 0)
 
 
-def _outliers(lengths: NDArray[numpy.uint64]) -> NDArray[numpy.bool_]:
+def _outliers(lengths: NDArray[numpy.uint32]) -> NDArray[numpy.bool_]:
     """Rows far outside the others: beyond three times the quartiles' distance, in ratios, and four times the median."""
     if len(lengths) < FEWEST_FOR_OUTLIERS:
         return numpy.zeros(len(lengths), bool)

@@ -9,7 +9,7 @@ import numpy
 
 from engine.data.marks import MARKS
 from engine.data.nouns import Finding, Level
-from engine.data.quality_report import LanguageShare, TokenLengths
+from engine.data.quality_report import CONTEXTS, LanguageShare, TokenLengths
 from engine.data.study import Flags
 
 EXAMPLES = 20
@@ -152,7 +152,8 @@ def findings_of_languages(languages: tuple[LanguageShare, ...], sample: int, exp
 def findings_of_lengths(tokens: TokenLengths) -> Iterator[Finding]:
     """How long rows are, and how many are cut at each context length."""
     cut = [each for each in tokens.truncated if each.share]
-    listed = ", ".join(f"{each.context:,}: {_span(each.share, each.low, each.high)}" for each in cut) or "none"
+    listed = ", ".join(f"{each.context:,}: {_span(each.share, each.low, each.high)}" for each in cut)
+    over = f"Cut at {listed}." if cut else f"None is cut at {CONTEXTS[0]:,} or more."
     how = f"counted by the tokenizer of {tokens.measured}" if tokens.measured else "estimated from characters"
     seen = (
         f"all {tokens.of:,} rows" if tokens.rows == tokens.of else f"a sample of {tokens.rows:,} of {tokens.of:,} rows"
@@ -162,7 +163,7 @@ def findings_of_lengths(tokens: TokenLengths) -> Iterator[Finding]:
     yield Finding(
         id="token_lengths",
         level="warning" if share > CUT else "info",
-        what=f"Half of the rows have up to {tokens.median:,} tokens, 95 % up to {tokens.p95:,}. Cut at {listed}.",
+        what=f"Half of the rows have up to {tokens.median:,} tokens, 95 % up to {tokens.p95:,}. {over}",
         why=f"What is over the context length is cut off and not learned ({how}, {seen}).",
         fix="Choose a context length that cuts few rows." if cut else "Nothing to do.",
         rows=round(share * tokens.of),

@@ -12,7 +12,7 @@ import msgspec
 from engine.data.columns import Column, columns_of, survey
 from engine.data.nouns import Detection, Mapping, Record, RoleGuess, RoleName
 from engine.data.speakers import tags_of
-from engine.data.vocabulary import CHOICES, FLAGS, LETTERED, MESSAGES, joined_name
+from engine.data.vocabulary import CHOICES, FLAGS, HISTORY, LETTERED, MESSAGES, joined_name
 
 GUESS = 0.45
 """Confidence of a role that only the contents speak for."""
@@ -32,7 +32,7 @@ def detect_roles(records: Sequence[Record]) -> Detection:
 
 def _with_tags(found: Detection, records: Sequence[Record]) -> Detection:
     """Conversations whose speakers have unusual names: who they are, and how sure that is."""
-    if found.mapping is None or not found.mapping.messages:
+    if found.mapping is None or not found.mapping.talks:
         return found
     tags, sure = tags_of([record.values.get(found.mapping.messages) for record in records])
     mapping = msgspec.structs.replace(found.mapping, tags=tags)
@@ -82,7 +82,7 @@ def _preference(columns: list[Column]) -> Detection | None:
         schema="preference",
         chosen=better,
         rejected=worse,
-        messages=talk.name if talk else "",
+        messages=talk.name if talk else _earlier(columns, chosen),
         instruction=asked,
         input=extra,
         system=_take(columns, "system", chosen),
@@ -93,6 +93,15 @@ def _preference(columns: list[Column]) -> Detection | None:
 def _free_conversation(columns: list[Column], taken: Chosen) -> Column | None:
     found = [each for each in columns if each.turns and each.name not in taken]
     return max(found, key=lambda each: ("messages" in each.names, each.name in MESSAGES, each.filled), default=None)
+
+
+def _earlier(columns: list[Column], chosen: Chosen) -> str:
+    """The column with the turns before the question, which is then taken; "" when there is none."""
+    found = next((each for each in columns if each.pairs and joined_name(each.name) in HISTORY), None)
+    if found is None:
+        return ""
+    chosen[found.name] = _guess(found, "messages", 0.95, "its name, and its cells are pairs of question and answer")
+    return found.name
 
 
 def _rated(columns: list[Column]) -> Detection | None:
@@ -115,6 +124,7 @@ def _rated(columns: list[Column]) -> Detection | None:
         instruction=asked,
         output=output,
         label=rating.name,
+        messages=_earlier(columns, chosen),
         input=_take(columns, "input", chosen),
         system=_take(columns, "system", chosen),
     )
@@ -186,6 +196,7 @@ def _exchange(columns: list[Column]) -> Detection | None:
         schema="instruction",
         instruction=asked,
         output=output,
+        messages=_earlier(columns, chosen),
         input=_take(columns, "input", chosen),
         system=_take(columns, "system", chosen),
     )

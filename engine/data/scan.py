@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -14,9 +14,7 @@ from engine.core.errors import DataError
 from engine.data.cells import Unusable, as_text, columns_in, text_in
 from engine.data.choices import choices_in
 from engine.data.columns import MOST_LABELS, columns_of
-from engine.data.convert import convert
 from engine.data.nouns import SURE, BadRow, Detection, Mapping, Record, Row, SplitPlan, Tags
-from engine.data.read import Progress, read_source
 from engine.data.roles import detect_roles
 from engine.data.sources import SIDES, Source
 from engine.data.speakers import tags_of
@@ -24,19 +22,6 @@ from engine.data.tally import Tally
 from engine.data.vocabulary import SPLIT_NAMES, joined_name
 from engine.spec.prepared import Split
 
-COLUMNS = (
-    "system",
-    "instruction",
-    "input",
-    "output",
-    "messages",
-    "text",
-    "label",
-    "chosen",
-    "rejected",
-    "group",
-    "tools",
-)
 NEEDED: dict[str, tuple[str, ...]] = {
     "chat": ("messages",),
     "instruction": ("instruction", "output"),
@@ -49,19 +34,22 @@ NEEDED: dict[str, tuple[str, ...]] = {
 
 
 def scan(
-    source: Source, mapping: Mapping, tally: Tally, progress: Progress | None = None
+    records: Iterable[Record | BadRow],
+    make: Callable[[Record], Row | BadRow],
+    tally: Tally,
+    side: Callable[[str], Split | None],
 ) -> Iterator[tuple[Record, Row] | BadRow]:
-    """Each record with its row, or what is bad, counted as it passes."""
-    sides: dict[str, Split | None] = (
-        {part.piece.name: part.piece.split for part in source.parts} if source.named_splits else {}
-    )
-    for each in read_source(source, progress):
-        result = convert(each, mapping) if isinstance(each, Record) else each
+    """Each record with the row that `make` makes of it, or what is bad, counted as it passes.
+
+    `side` is what a file's name says of its rows.
+    """
+    for each in records:
+        result = make(each) if isinstance(each, Record) else each
         if isinstance(result, BadRow):
             tally.refuse(result)
             yield result
         elif isinstance(each, Record):
-            tally.add(each, result, sides.get(each.file))
+            tally.add(each, result, side(each.file))
             yield each, result
 
 
@@ -70,12 +58,18 @@ def declared_mapping(source: Source, sample: list[Record]) -> Mapping | None:
     if source.declared is None:
         return None
     columns = columns_of(sample)
-    absent = {role: "" for role in ("system", "input", "tools") if getattr(source.declared, role) not in columns}
+    optional = ("system", "input", "tools", *(() if source.declared.talks else ("messages",)))
+    absent = {role: "" for role in optional if getattr(source.declared, role) not in columns}
     return msgspec.structs.replace(source.declared, **absent)
 
 
-def settle(source: Source, sample: list[Record], mapping: Mapping | None) -> tuple[Detection, Mapping]:
-    """The mapping to use: the one given, checked, or the one detected. Raises DataError when neither will do."""
+def settle(
+    name: str, read: Callable[[], Iterable[Record | BadRow]], sample: list[Record], mapping: Mapping | None
+) -> tuple[Detection, Mapping]:
+    """The mapping to use: the one given, checked, or the one detected. `read` gives all records of the source `name`.
+
+    Raises DataError when neither will do.
+    """
     detection = detect_roles(sample)
     columns = columns_of(sample)
     if mapping is not None:
@@ -83,12 +77,12 @@ def settle(source: Source, sample: list[Record], mapping: Mapping | None) -> tup
     elif detection.sure and detection.mapping is not None:
         mapping = detection.mapping
     else:
-        raise _must_map(source, columns, detection)
-    if mapping.messages and mapping.tags == Tags():
+        raise _must_map(name, columns, detection)
+    if mapping.talks and mapping.tags == Tags():
         tags, _ = tags_of([each.values.get(mapping.messages) for each in sample])
         mapping = msgspec.structs.replace(mapping, tags=tags)
     if mapping.schema == "classification" and not mapping.task_text:
-        mapping = _with_task_text(source, mapping)
+        mapping = _with_task_text(read(), mapping)
     if mapping.schema == "multiple_choice" and _counts_from_one(sample, mapping):
         mapping = msgspec.structs.replace(mapping, first_choice=1)
     return detection, mapping
@@ -130,8 +124,7 @@ def _check(mapping: Mapping, columns: tuple[str, ...]) -> None:
                 f"Rows of the schema “{mapping.schema}” need: {', '.join(NEEDED[mapping.schema])}.",
                 f"Choose the column for “{role}”: {', '.join(columns)}.",
             )
-    sources = [(role, getattr(mapping, role)) for role in COLUMNS if getattr(mapping, role)]
-    for role, source in (*sources, *(("choices", each) for each in mapping.choices)):
+    for role, source in (*mapping.named, *(("choices", each) for each in mapping.choices)):
         for column in columns_in(source, columns):
             if column not in columns:
                 raise _no_column(column, role, columns)
@@ -146,14 +139,14 @@ def _no_column(column: str, role: str, columns: tuple[str, ...]) -> DataError:
     )
 
 
-def _must_map(source: Source, columns: tuple[str, ...], detection: Detection) -> DataError:
+def _must_map(name: str, columns: tuple[str, ...], detection: Detection) -> DataError:
     guess = detection.mapping
     hint = "Say which column is the instruction and which the output (or which one holds the text)."
     if guess is not None:
-        parts = [f"{role}={getattr(guess, role)}" for role in COLUMNS if getattr(guess, role)]
+        parts = [f"{role}={source}" for role, source in guess.named]
         hint = f"If this guess is right, confirm it: {guess.schema}, {', '.join(parts)}."
     return DataError(
-        f"It is not clear what the columns of {source.name} mean.",
+        f"It is not clear what the columns of {name} mean.",
         f"Found: {', '.join(columns[:50]) or 'none'}. The best guess is {detection.confidence:.0%} sure, "
         f"below {SURE:.0%}.",
         hint,
@@ -162,10 +155,10 @@ def _must_map(source: Source, columns: tuple[str, ...], detection: Detection) ->
     )
 
 
-def _with_task_text(source: Source, mapping: Mapping) -> Mapping:
+def _with_task_text(records: Iterable[Record | BadRow], mapping: Mapping) -> Mapping:
     """The mapping with a sentence that names the labels, all of them, so that every row asks the same."""
     labels: set[str] = set()
-    for each in read_source(source):
+    for each in records:
         if isinstance(each, Record) and (label := text_in(each.values, mapping.label)).strip():
             labels.add(label)
         if len(labels) > MOST_LABELS:
@@ -190,14 +183,14 @@ def _choice_count(record: Record, mapping: Mapping) -> int:
         return 0
 
 
-def nothing_usable(source: Source, tally: Tally) -> DataError:
+def nothing_usable(name: str, tally: Tally) -> DataError:
     """The card for a source without one good row, with the first thing that is wrong."""
     first = tally.bad[0] if tally.bad else None
     why = f"Line {first.line}: {first.problem}" if first else "It has no records, only names of columns at most."
     if tally.bad_count > 1:
         why += f" (and {tally.bad_count - 1:,} more problems)"
     return DataError(
-        f"No row of {source.name} can be used.",
+        f"No row of {name} can be used.",
         why,
         first.remedy if first else "Choose another file.",
         "Check that the columns are mapped as you mean them.",

@@ -18,18 +18,33 @@ import anyio
 import msgspec
 
 from engine.core.errors import DataError, ModelError, StorageError, StudioError, from_os
-from engine.data.nouns import Dataset, ExportFormat, Inspection, Limits, Mapping, SplitPlan, Step, TextRows
+from engine.data.nouns import (
+    Dataset,
+    ExportFormat,
+    HiddenRow,
+    Inspection,
+    Limits,
+    Mapping,
+    Order,
+    RatedAnswer,
+    SplitPlan,
+    Step,
+    TextRows,
+)
 from engine.data.quality_report import TokenLengths
 from engine.spec.files import read_struct, write_atomically, write_struct
 from engine.spec.prepared import Layout, PreparedHeader, Split
 from engine.spec.records import Card
+from engine.spec.suite import Side
 
 if TYPE_CHECKING:
     from engine.data.diff import Difference
     from engine.data.export import Exported
     from engine.data.merge import Part
-    from engine.data.paging import Order, Page
+    from engine.data.paging import Filter, Page
     from engine.data.preview import PreviewRow
+    from engine.data.ratings import RatedSchema
+    from engine.data.remapping import Columns
 
 T = TypeVar("T")
 PROGRESS_SECONDS = 0.25
@@ -125,10 +140,15 @@ async def keep_pasted(folder: Path, text: str) -> Path:
 
 
 async def prepare(
-    dataset_folder: Path, model_folder: Path, max_length: int, prepared_root: Path, layout: Layout = "rows"
+    dataset_folder: Path,
+    model_folder: Path,
+    max_length: int,
+    prepared_root: Path,
+    layout: Layout = "rows",
+    asked: Side = "held-out",
 ) -> PreparedHeader:
     """`engine.data.prepare.prepare` in a spawned process."""
-    work = partial(_prepare, dataset_folder, model_folder, max_length, prepared_root, layout)
+    work = partial(_prepare, dataset_folder, model_folder, max_length, prepared_root, layout, asked)
     return await _away(work, f"preparing {dataset_folder.name}")
 
 
@@ -154,16 +174,42 @@ async def export(datasets: Path, dataset: str, format: ExportFormat, target: Pat
     return await _away(partial(_export, datasets, dataset, format, target), f"writing {target.name}")
 
 
+async def export_into(datasets: Path, dataset: str, format: ExportFormat, folder: Path) -> Exported:
+    """`engine.data.export.export_into` in a spawned process."""
+    return await _away(partial(_export_into, datasets, dataset, format, folder), f"writing {dataset}")
+
+
 async def merge(datasets: Path, parts: Sequence[Part], *, name: str = "", seed: int = 42) -> Dataset:
     """`engine.data.merge.merge` in a spawned process."""
     return await _away(partial(_merge, datasets, tuple(parts), name, seed), "putting datasets together")
 
 
 async def rows_page(
-    folder: Path, start: int = 0, count: int = 50, *, by: Order = "row", descending: bool = False, finding: str = ""
+    folder: Path,
+    start: int = 0,
+    count: int = 50,
+    *,
+    by: Order = "row",
+    descending: bool = False,
+    filter: Filter | None = None,
 ) -> Page:
     """`engine.data.paging.rows_page` in a spawned process."""
-    return await _away(partial(_page, folder, start, count, by, descending, finding), "reading rows")
+    return await _away(partial(_page, folder, start, count, by, descending, filter), "reading rows")
+
+
+async def hidden_page(folder: Path, start: int = 0, count: int = 50) -> tuple[HiddenRow, ...]:
+    """`engine.data.paging.hidden_page` in a spawned process."""
+    return await _away(partial(_hidden, folder, start, count), "reading hidden rows")
+
+
+async def columns_of(datasets: Path, dataset: str) -> Columns:
+    """`engine.data.remapping.columns_of_source` in a spawned process."""
+    return await _away(partial(_columns, datasets, dataset), f"reading the columns of {dataset}")
+
+
+async def from_ratings(datasets: Path, answers: Sequence[RatedAnswer], schema: RatedSchema, name: str) -> Dataset:
+    """`engine.data.ratings.dataset_from_ratings` in a spawned process."""
+    return await _away(partial(_ratings, datasets, tuple(answers), schema, name), "making rows of conversations")
 
 
 async def token_lengths(dataset_folder: Path, model_folder: Path, *, every: bool = False) -> TokenLengths:
@@ -257,11 +303,11 @@ def _telling(told: Path) -> Callable[[int, int], None]:
 
 
 def _prepare(
-    dataset_folder: Path, model_folder: Path, max_length: int, prepared_root: Path, layout: Layout
+    dataset_folder: Path, model_folder: Path, max_length: int, prepared_root: Path, layout: Layout, asked: Side
 ) -> PreparedHeader:
     from engine.data.prepare import prepare as work
 
-    return work(dataset_folder, model_folder, max_length, prepared_root, layout)
+    return work(dataset_folder, model_folder, max_length, prepared_root, layout, asked)
 
 
 def _preview(prepared_folder: Path, model_folder: Path, split: Split, start: int, count: int) -> tuple[PreviewRow, ...]:
@@ -288,16 +334,40 @@ def _export(datasets: Path, dataset: str, format: ExportFormat, target: Path) ->
     return work(datasets, dataset, format, target)
 
 
+def _export_into(datasets: Path, dataset: str, format: ExportFormat, folder: Path) -> Exported:
+    from engine.data.export import export_into as work
+
+    return work(datasets, dataset, format, folder)
+
+
 def _merge(datasets: Path, parts: tuple[Part, ...], name: str, seed: int) -> Dataset:
     from engine.data.merge import merge as work
 
     return work(datasets, parts, name=name, seed=seed)
 
 
-def _page(folder: Path, start: int, count: int, by: Order, descending: bool, finding: str) -> Page:
+def _page(folder: Path, start: int, count: int, by: Order, descending: bool, filter: Filter | None) -> Page:
     from engine.data.paging import rows_page as work
 
-    return work(folder, start, count, by=by, descending=descending, finding=finding)
+    return work(folder, start, count, by=by, descending=descending, filter=filter)
+
+
+def _hidden(folder: Path, start: int, count: int) -> tuple[HiddenRow, ...]:
+    from engine.data.paging import hidden_page as work
+
+    return work(folder, start, count)
+
+
+def _columns(datasets: Path, dataset: str) -> Columns:
+    from engine.data.remapping import columns_of_source as work
+
+    return work(datasets, dataset)
+
+
+def _ratings(datasets: Path, answers: tuple[RatedAnswer, ...], schema: RatedSchema, name: str) -> Dataset:
+    from engine.data.ratings import dataset_from_ratings as work
+
+    return work(datasets, answers, schema, name=name)
 
 
 def _lengths(dataset_folder: Path, model_folder: Path, every: bool) -> TokenLengths:

@@ -63,6 +63,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         """The name of the file or folder."""
         return self.path.name or self.path.absolute().name
 
+    def side(self, file: str) -> Split | None:
+        """What a file's name says of its rows, where the files' names divide them."""
+        return side_of(file) if self.named_splits else None
+
     @property
     def named_splits(self) -> bool:
         """The files' names divide the rows: one for training and another one."""

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Numbers = NDArray[numpy.uint64]
-    Counts = NDArray[numpy.intp]
+    Counts = NDArray[numpy.intp] | NDArray[numpy.int32]
+    Sides = NDArray[numpy.uint8]
 
 SIDES: tuple[Split, ...] = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST, UNSAID = 0, 1, 2, 255
+AT_ONCE = 1 << 16
+"""Groups that are counted out at a time; as Python numbers they are large."""
 
 
 class RowKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,29 +86,38 @@ def split_rows(keys: RowKeys, plan: SplitPlan) -> bytes:
     groups, sizes = _groups(keys)
     if plan.by == "given" and keys.given and TRAIN in keys.given and len(set(keys.given) - {UNSAID}) > 1:
         return _given(groups, keys, plan)
+    sides = numpy.full(len(sizes), TRAIN, numpy.uint8)
     if plan.by == "time" and keys.times:
         newest = numpy.full(len(sizes), -numpy.inf)
         numpy.maximum.at(newest, groups, numpy.nan_to_num(numpy.frombuffer(keys.times), nan=-numpy.inf))
         order = numpy.lexsort((_shuffled(groups, keys, plan.seed), -newest))
-        return _sided(groups, _allot(order, sizes, plan))
+        _allot(sides, order, sizes, plan)
+        return sides[groups].tobytes()
     order = numpy.argsort(_shuffled(groups, keys, plan.seed), kind="stable")
     if plan.stratify and keys.labels and len(set(keys.labels)) > 1:
-        return _sided(groups, _stratified(order, groups, sizes, keys.labels, plan))
-    return _sided(groups, _allot(order, sizes, plan))
+        _stratified(sides, order, groups, sizes, keys.labels, plan)
+    else:
+        _allot(sides, order, sizes, plan)
+    return sides[groups].tobytes()
 
 
 def _groups(keys: RowKeys) -> tuple[Counts, Counts]:
     """The number of each row's group and the size of each group: rows joined by content or by group key."""
     import numpy
 
-    _, contents = numpy.unique(numpy.frombuffer(keys.contents, numpy.uint64), return_inverse=True)
-    joined = contents
+    joined = _numbered(numpy.frombuffer(keys.contents, numpy.uint64))
     for more in (keys.groups, keys.near):
         if more:
-            _, groups = numpy.unique(numpy.frombuffer(more, numpy.uint64), return_inverse=True)
-            wider = _joined(joined, groups)
+            wider = _joined(joined, _numbered(numpy.frombuffer(more, numpy.uint64)))
             joined = joined if wider.max() == 0 else wider  # one single group could not be divided
     return joined, numpy.bincount(joined)
+
+
+def _numbered(values: NDArray[numpy.integer]) -> Counts:
+    """The same number for the same value, from 0; four bytes each, as there may be many millions."""
+    import numpy
+
+    return numpy.unique(values, return_inverse=True)[1].astype(numpy.int32)
 
 
 def _joined(one: Counts, other: Counts) -> Counts:
@@ -116,11 +128,11 @@ def _joined(one: Counts, other: Counts) -> Counts:
     while True:
         before = joined
         for numbers in (one, other):
-            least = numpy.full(numbers.max() + 1, len(one))
+            least = numpy.full(numbers.max() + 1, len(one), numpy.int32)
             numpy.minimum.at(least, numbers, joined)
             joined = least[numbers]
         if (joined == before).all():
-            return numpy.unique(joined, return_inverse=True)[1]
+            return _numbered(joined)
 
 
 def _shuffled(groups: Counts, keys: RowKeys, seed: int) -> Numbers:
@@ -129,40 +141,45 @@ def _shuffled(groups: Counts, keys: RowKeys, seed: int) -> Numbers:
 
     least = numpy.full(groups.max() + 1, numpy.iinfo(numpy.uint64).max, numpy.uint64)
     numpy.minimum.at(least, groups, numpy.frombuffer(keys.contents, numpy.uint64))
-    mixed = least ^ numpy.uint64(text_key(f"seed {seed}"))
+    least ^= numpy.uint64(text_key(f"seed {seed}"))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> numpy.uint64(shift))) * numpy.uint64(factor)
-    return mixed ^ (mixed >> numpy.uint64(31))
+        least ^= least >> numpy.uint64(shift)
+        least *= numpy.uint64(factor)
+    least ^= least >> numpy.uint64(31)
+    return least
 
 
-def _allot(order: Counts, sizes: Counts, plan: SplitPlan, wanted: tuple[int, int] | None = None) -> dict[int, int]:
-    """The groups that are held out, each with its side: in order, as long as they fit."""
+def _allot(sides: Sides, order: Counts, sizes: Counts, plan: SplitPlan, wanted: tuple[int, int] | None = None) -> None:
+    """Hold groups out: in order, as long as they fit. `sides` are those of the groups."""
     total = int(sizes[order].sum())
     validation, test = wanted or (max(1, round(total * plan.validation)), round(total * plan.test))
     left = {TEST: test, VALIDATION: validation}
-    held: dict[int, int] = {}
-    for group in order.tolist():
-        side = next((side for side, free in left.items() if free and sizes[group] <= free), None)
-        if side is not None:
-            held[group] = side
-            left[side] -= int(sizes[group])
+    for at in range(0, len(order), AT_ONCE):
+        few = order[at : at + AT_ONCE]
+        for group, size in zip(few.tolist(), sizes[few].tolist(), strict=True):
+            side = next((side for side, free in left.items() if free and size <= free), None)
+            if side is not None:
+                sides[group] = side
+                left[side] -= size
         if not any(left.values()):
             break
     if wanted is None:
-        _never_empty(held, order, sizes)
-    return held
+        _never_empty(sides, order, sizes)
 
 
-def _never_empty(held: dict[int, int], order: Counts, sizes: Counts) -> None:
+def _never_empty(sides: Sides, order: Counts, sizes: Counts) -> None:
     """Something to train on and something to measure with, where there are two groups."""
-    if VALIDATION not in held.values() and len(order) > 1:
-        free = [each for each in order.tolist() if each not in held] or order.tolist()
-        held[min(free, key=lambda each: int(sizes[each]))] = VALIDATION
-    if len(held) == len(order):
-        del held[max(held, key=lambda each: int(sizes[each]))]
+    placed = sides[order]
+    if len(order) > 1 and not (placed == VALIDATION).any():
+        free = order[placed == TRAIN] if (placed == TRAIN).any() else order
+        sides[free[sizes[free].argmin()]] = VALIDATION
+    if (sides[order] != TRAIN).all():
+        sides[order[sizes[order].argmax()]] = TRAIN
 
 
-def _stratified(order: Counts, groups: Counts, sizes: Counts, labels: array[int], plan: SplitPlan) -> dict[int, int]:
+def _stratified(
+    sides: Sides, order: Counts, groups: Counts, sizes: Counts, labels: array[int], plan: SplitPlan
+) -> None:
     """Each label's groups divided in the same shares; what rounding leaves over goes to the largest remainders."""
     import numpy
 
@@ -171,11 +188,9 @@ def _stratified(order: Counts, groups: Counts, sizes: Counts, labels: array[int]
     strata = [order[label_of[order] == label] for label in numpy.unique(label_of)]
     counts = [int(sizes[each].sum()) for each in strata]
     validation, test = (_shares(counts, share) for share in (plan.validation, plan.test))
-    held: dict[int, int] = {}
     for stratum, wanted in zip(strata, zip(validation, test, strict=True), strict=True):
-        held |= _allot(stratum, sizes, plan, wanted)
-    _never_empty(held, order, sizes)
-    return held
+        _allot(sides, stratum, sizes, plan, wanted)
+    _never_empty(sides, order, sizes)
 
 
 def _shares(counts: list[int], share: float) -> list[int]:
@@ -205,12 +220,3 @@ def _given(groups: Counts, keys: RowKeys, plan: SplitPlan) -> bytes:
     for row, side in zip(rows, split_rows(some, inner), strict=True):
         mixed[row] = side
     return bytes(mixed)
-
-
-def _sided(groups: Counts, held: dict[int, int]) -> bytes:
-    import numpy
-
-    sides = numpy.zeros(groups.max() + 1, numpy.uint8)
-    for group, side in held.items():
-        sides[group] = side
-    return sides[groups].tobytes()

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from engine.core.errors import DataError
 from engine.data.language import language_of
 from engine.data.marks import MARKS
-from engine.data.nouns import Message, Row, Step, ToolCall
+from engine.data.nouns import Mapping, Message, Row, Step, ToolCall
 from engine.data.personal import redacted
 from engine.data.repair import repaired
 
 _CHANGES: dict[str, Callable[[str], str]] = {"repair_encoding": repaired, "trim": str.strip, "redact": redacted}
-WORDS = ("drop:FINDING", "drop:rows:3,8-10", "drop:language:en", "repair_encoding", "redact", "trim")
+WORDS = (
+    "drop:FINDING",
+    "drop:rows:3,8-10",
+    "drop:language:en",
+    "hide:rows:3",
+    "show",
+    "repair_encoding",
+    "redact",
+    "trim",
+)
 
 
 def step_from(word: str) -> Step:
     """A step as the command line and findings write it, such as `redact` or `drop:duplicates`. Raises DataError."""
     do, _, rest = word.partition(":")
-    if do in _CHANGES and not rest:
+    if do in (*_CHANGES, "show") and not rest:
         return Step(do=do)  # type: ignore[arg-type]
+    if do == "remap" and rest:
+        return Step(do="remap", mapping=_mapping(rest, word))
     what, _, which = rest.partition(":")
-    if do == "drop" and what == "rows" and which:
-        return Step(do="drop", rows=_numbers(which, word))
-    if do == "drop" and what == "language" and which:
-        return Step(do="drop", language=which)
-    if do == "drop" and rest in MARKS:
-        return Step(do="drop", finding=rest)
+    if do in ("drop", "hide", "show") and what == "rows" and which:
+        return Step(do=do, rows=_numbers(which, word))  # type: ignore[arg-type]
+    if do in ("drop", "hide") and what == "language" and which:
+        return Step(do=do, language=which)  # type: ignore[arg-type]
+    if do in ("drop", "hide") and rest in MARKS:
+        return Step(do=do, finding=rest)  # type: ignore[arg-type]
     raise DataError(
         f"There is no fix “{word}”.",
         f"Fixes are written: {', '.join(WORDS)}.",
-        f"Findings whose rows can be dropped are: {', '.join(MARKS)}.",
+        f"Findings whose rows can be dropped or hidden are: {', '.join(MARKS)}.",
     )
+
+
+def _mapping(words: str, whole: str) -> Mapping:
+    try:
+        return msgspec.json.decode(words, type=Mapping)
+    except msgspec.MsgspecError as error:
+        raise DataError(
+            f"“{whole}” is no mapping.", f"{error}.", "Map columns with: data remap DATASET --map instruction=COLUMN."
+        ) from error
 
 
 def _numbers(words: str, whole: str) -> tuple[int, ...]:
@@ -51,11 +71,12 @@ def _numbers(words: str, whole: str) -> tuple[int, ...]:
 
 def word_of(step: Step) -> str:
     """The step as `step_from` reads it."""
-    if step.do != "drop":
-        return step.do
+    if step.mapping is not None:
+        return f"{step.do}:{msgspec.json.encode(step.mapping).decode()}"
     if step.rows:
-        return f"drop:rows:{','.join(map(str, step.rows))}"
-    return f"drop:language:{step.language}" if step.language else f"drop:{step.finding}"
+        return f"{step.do}:rows:{','.join(map(str, step.rows))}"
+    which = f"language:{step.language}" if step.language else step.finding
+    return f"{step.do}:{which}" if which else step.do
 
 
 class Doing:
@@ -73,13 +94,27 @@ class Doing:
         return bool(self._mask)
 
     def __call__(self, number: int, row: Row, flags: int) -> Row | None:
-        """The row (numbered from 1) after the step; None when it goes."""
+        """The row (numbered from 1) after the step; None when it goes or is hidden."""
+        if self._step.do == "show":
+            return row
         if self._change is not None:
             return changed(row, self._change)
         if self._step.language:
             said = language_of("\n".join(each.content for each in row.messages if each.role != "system") or row.text)
             return row if said in ("", self._step.language) else None
         return None if number in self._rows or flags & self._mask else row
+
+
+def changes_of(steps: Sequence[Step]) -> Callable[[Row], Row]:
+    """What these steps do to the words of a row, one after the other."""
+    ways = [_CHANGES[each.do] for each in steps if each.do in _CHANGES]
+
+    def change(row: Row) -> Row:
+        for way in ways:
+            row = changed(row, way)
+        return row
+
+    return change
 
 
 def changed(row: Row, change: Callable[[str], str]) -> Row:

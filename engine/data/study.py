@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.data.marks import MARKS
 from engine.data.personal import SECRET_HEADS, SECRET_WORDS, personal_in, secrets_in
 from engine.data.repair import is_damaged
+from engine.data.tally import estimated_tokens
 from engine.data.words import (
     Batch,
     Numbers,
@@ -64,14 +65,6 @@ def study(texts: list[str], answers_from: list[int]) -> Studied:
         if is_damaged(texts[place]):
             flags[place] |= MARKS["encoding_damage"].mask
     return Studied(flags, estimated_tokens(size, wide), triples, owners)
-
-
-def estimated_tokens(size: Places, wide: Places) -> NDArray[numpy.int64]:
-    """Tokens of texts with so many bytes, so many of them not ASCII: four ASCII characters, or two other bytes, each.
-
-    Close to large vocabularies (100,000 and more) for English prose; measured with the model's own tokenizer elsewhere.
-    """
-    return (size - wide + 3) // 4 + (wide + 1) // 2
 
 
 def _mark_personal(flags: Flags, batch: Batch, words: Words, texts: list[str]) -> None:

@@ -68,6 +68,7 @@ FLAGS = _names(
 )
 CHOICES = _names("choices options candidates endings alternatives answers antworten opciones 选项 選択肢")
 LETTERED = re.compile(r"(?:(?:choice|option|opt|answer|ans|opa|ending|op)_?)?([a-h]|[0-9])")
+HISTORY = _names("history past past_turns previous_turns 历史")
 SPLIT_NAMES = _names("split fold partition subset set")
 WHOLE, PART = 0.95, 0.75
 """Confidence from a name that is in the table, and from one with a word that is."""

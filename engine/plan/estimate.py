@@ -91,11 +91,6 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         return self.memory.budget_bytes
 
     @property
-    def device_hours(self) -> float:
-        """Hours of the device, as they are paid for."""
-        return self.seconds / 3600
-
-    @property
     def fits(self) -> bool:
         """The expected peak is within the memory that can be used."""
         return self.memory_peak <= self.memory_budget

@@ -44,8 +44,8 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
         return self.validation_rows // 2 if self.layout == "pairs" else self.validation_rows
 
     @classmethod
-    def from_header(cls, header: PreparedHeader, name: str) -> DataFacts:
-        """The facts in a prepared header; `name` is the dataset's."""
+    def from_header(cls, header: PreparedHeader, name: str, good_share: float = 0.5) -> DataFacts:
+        """The facts in a prepared header; `name` is the dataset's, `good_share` that of its rated answers."""
         train, held = header.splits["train"], header.splits["validation"]
         return cls(
             dataset=header.dataset,
@@ -62,6 +62,7 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
             validation_rows=held.rows,
             validation_tokens=held.tokens,
             layout=header.layout,
+            good_share=good_share,
         )
 
     @classmethod

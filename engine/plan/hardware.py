@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import os
 import platform
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-KEPT_SECONDS = 300.0
 """How long a look at the hardware is good for (requirement F1)."""
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
 
@@ -68,23 +65,6 @@ def detect(folder: Path) -> Hardware:
         bf16=any(flag in flags for flag in BF16_FLAGS),
         on_battery=_on_battery(),
     )
-
-
-class HardwareCache:
-    """The last look at this machine, taken again when it is older than five minutes."""
-
-    def __init__(self, folder: Path, look: Callable[[Path], Hardware] = detect) -> None:
-        self._folder = folder
-        self._look = look
-        self._found: Hardware | None = None
-        self._when = 0.0
-
-    def get(self, *, fresh: bool = False) -> Hardware:
-        """The hardware; `fresh` looks again in any case."""
-        if fresh or self._found is None or time.monotonic() - self._when > KEPT_SECONDS:
-            self._found = self._look(self._folder)
-            self._when = time.monotonic()
-        return self._found
 
 
 def _threads() -> int:

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import msgspec
 
 from engine.core.errors import PlanError
-from engine.spec.methods import BESIDE_THE_TEXT, METHODS, TunerName
+from engine.spec.methods import BESIDE_THE_TEXT, TunerName
 from engine.spec.records import Fact
 
 Level = Literal["essential", "advanced", "expert"]
@@ -191,8 +191,3 @@ def _tuner(name: str) -> MethodFacts:
 def facts_of_kind(kind: str) -> MethodFacts:
     """The plain row of a struct's tag."""
     return TABLE[kind]
-
-
-def struct_of(name: str) -> type[msgspec.Struct]:
-    """The struct that holds the method's knobs. Raises PlanError."""
-    return METHODS[method_facts(name).kind]

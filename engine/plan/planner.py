@@ -35,12 +35,23 @@ from engine.plan.values import Settled, Value
 from engine.spec.methods import METHODS, Method
 from engine.spec.objectives import Objective
 from engine.spec.records import Fact
-from engine.spec.runspec import FORMAT, DataRef, ModelRef, RunSpec, SpecInvalid, Training, TrainJob, validated
+from engine.spec.runspec import (
+    FORMAT,
+    AdapterRef,
+    DataRef,
+    ModelRef,
+    RunSpec,
+    SpecInvalid,
+    Training,
+    TrainJob,
+    validated,
+)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What a person has chosen so far. `method` and `objective` None leave the choice to the plan; `edits` are settings
-    by name. `method` may be any name in the table of methods, or a PEFT tuner's."""
+    by name. `method` may be any name in the table of methods, or a PEFT tuner's. `parent` is a version to go on from.
+    """
 
     name: str
     profile: str
@@ -49,6 +60,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     method: str | None = None
     objective: str | None = None
     edits: Mapping[str, Fact] = {}
+    parent: AdapterRef | None = None
 
 
 class Means(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,6 +298,7 @@ def to_spec(
     created: float,
     threads: int,
     priority: int = 0,
+    parent: AdapterRef | None = None,
 ) -> RunSpec:
     """The plan made runnable, checked. Raises PlanError when the data must be prepared again first."""
     if plan.needs_preparing:
@@ -302,6 +315,7 @@ def to_spec(
         training=plan.training,
         total_steps=plan.total_steps,
         profile=plan.profile,
+        parent=parent,
     )
     spec = RunSpec(
         format=FORMAT, id=id, name=plan.name, created=created, threads=threads, processes=1, priority=priority, job=job

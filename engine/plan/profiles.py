@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from engine.core.errors import PlanError
-from engine.data.nouns import Shape
+from engine.data.nouns import Schema
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +47,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     example_input: str
     example_output: str
     needs: str
-    shapes: tuple[Shape, ...]
+    schemas: tuple[Schema, ...]
     why: str
     generation: Generation
     dials: Dials
@@ -73,6 +73,6 @@ def profile(wanted: str) -> Profile:
     )
 
 
-def profile_for(shape: Shape) -> Profile:
-    """The profile that suits rows of this shape, for someone who has not chosen one."""
-    return next(each for each in profiles() if shape in each.shapes)
+def profile_for(schema: Schema) -> Profile:
+    """The profile that suits rows of this schema, for someone who has not chosen one."""
+    return next(each for each in profiles() if schema in each.schemas)

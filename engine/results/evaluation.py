@@ -1,31 +1,28 @@
-"""From answers to a verdict: scores of base and tuned on the same held-out rows, with the evidence for a difference."""
+"""From answers to a verdict: every measure of base and tuned on the same rows, with the evidence for a difference."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
-from engine.results.scores import exact_match, token_f1
-from engine.results.statistics import (
-    Paired,
-    bootstrap_interval,
-    examples_needed,
-    holm,
-    mcnemar,
-    sign_flip,
-)
+from engine.results.metrics.labels import Confusion, confusion, labels_of
+from engine.results.metrics.measures import TABLE, Answered, Marks, Measure, marked
+from engine.results.metrics.overlap import corpus_bleu, corpus_chrf
+from engine.results.score import Score, score_of
+from engine.results.statistics import Paired, bootstrap_intervals, paired_means, with_holm
+from engine.results.verdict import Outcome, Tested, outcome_of, verdict_of
 from engine.spec.answers import BASE, Answer
 from engine.spec.files import LineReader
+from engine.spec.records import Card
+from engine.spec.suite import Side, Suite
 
-SIGNIFICANT = 0.05
-FEW = 20
-Outcome = Literal["better", "worse", "mixed", "no difference shown", "too few examples"]
+WORDED = ("exact_match", "token_f1", "bleu", "chrf", "rouge_l")
+"""Measures of an answer's words."""
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +34,27 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     examples: int
 
 
+class Mean(msgspec.Struct, frozen=True, kw_only=True):
+    """A mean over the examples with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure of both models. `corpus` is the score over all answers at once (base, tuned), for BLEU and chrF."""
+
+    name: str
+    measure: Measure
+    base: Mean
+    tuned: Mean
+    difference: Paired
+    corpus: tuple[float, float] | None = None
+
+
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """One held-out row with both answers and their scores."""
+    """One held-out row with both answers and their scores; `marks` has every measure's (base, tuned)."""
 
     row: int
     prompt: str
@@ -49,13 +65,50 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     tuned_match: bool
     base_f1: float
     tuned_f1: float
+    marks: dict[str, tuple[float, float]] = {}
+
+
+class JudgedBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Both models by one criterion of a judge (or overall), in stars of 1 to 5; tested by signed ranks."""
+
+    criterion: str
+    base: float
+    tuned: float
+    difference: Paired
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a judge said. `not_judged` counts examples on which it gave no usable answer, `flipped` is the share on
+    which the order of the two answers decided."""
+
+    judge: str
+    examples: int
+    not_judged: int
+    criteria: tuple[JudgedBy, ...] = ()
+    flipped: float = 0.0
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which answers are scored, and how: one evaluation run, one version of it, the rows and what to measure.
+
+    `results` is the run's file of answers, `dataset` the folder whose rows were asked.
+    """
+
+    results: Path
+    run: str
+    version: str
+    dataset: Path
+    dataset_hash: str = ""
+    side: Side = "held-out"
+    suite: Suite = Suite()
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Base and tuned on the same rows.
 
-    `exact_match` is tested by McNemar's exact test, `token_f1` and `loss` (nats per response token) by sign flips;
-    `p_value` is the smallest of them after Holm's correction.
+    `results` has every measure; `exact_match`, `token_f1` and `loss` (nats per response token) are always there. The
+    p-values in `results` are corrected for being several (Holm), and `p_value` is the smallest of them. `score` and
+    `base_score` are 0 to 100; `problems` are the cards of what could not be measured.
     """
 
     run: str
@@ -69,40 +122,52 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     verdict: str
     examples: tuple[Example, ...]
+    dataset_hash: str = ""
+    side: Side = "held-out"
+    suite: Suite = Suite()
+    results: tuple[Result, ...] = ()
+    score: Score | None = None
+    base_score: Score | None = None
+    confusion: tuple[Confusion, Confusion] | None = None
+    problems: tuple[Card, ...] = ()
+    judged: Judged | None = None
+
+    def result(self, name: str) -> Result | None:
+        """One measure by its name; None when it was not measured."""
+        return next((each for each in self.results if each.name == name), None)
 
 
-def evaluate(results: Path, run: str, version: str, tuned: str, dataset: Path) -> Evaluation:
-    """Score the answers of one evaluation run; `dataset` is the folder whose rows were asked.
+def evaluate(asked: Asked) -> Evaluation:
+    """Score the answers of one version beside the base's. Heavy (numpy): call it in a spawned process.
 
-    Heavy (numpy): call it in a spawned process. Raises DataError.
+    Raises DataError when there is nothing to compare.
     """
-    pairs = _pairs(LineReader(results, Answer).read(), tuned)
+    pairs = _pairs(LineReader(asked.results, Answer).read(), asked.version)
     if not pairs:
         raise DataError(
             "There is nothing to compare yet.",
             "The evaluation has no row that both models answered.",
             "Let the evaluation run to its end, or start it again.",
         )
-    asked = questions_of(dataset)
-    examples = tuple(_example(base, after, asked.get(base.row, base.prompt)) for base, after in pairs)
-    match = _match(examples)
-    f1 = _mean_of([each.tuned_f1 - each.base_f1 for each in examples])
-    loss = _mean_of([after.nll / after.trained_tokens - base.nll / base.trained_tokens for base, after in pairs])
-    corrected = holm([match.p_value, f1.p_value, loss.p_value])
-    outcome = _outcome(len(examples), (match, f1, loss), corrected)
-    return Evaluation(
-        run=run,
-        version=version,
-        base=_scores([base for base, _ in pairs], [(each.base_match, each.base_f1) for each in examples]),
-        tuned=_scores([after for _, after in pairs], [(each.tuned_match, each.tuned_f1) for each in examples]),
-        exact_match=match,
-        token_f1=f1,
-        loss=loss,
-        p_value=min(corrected),
-        outcome=outcome,
-        verdict=_verdict(outcome, examples, match, f1, min(corrected)),
-        examples=examples,
-    )
+    suite = _with_basics(asked.suite)
+    answered = _answered(pairs, questions_of(asked.dataset))
+    marks, problems = marked(suite, answered)
+    marks = [_deciding(suite, each) for each in marks]
+    results = _results(marks, answered)
+    return _judged(asked, suite, pairs, answered, marks, results, tuple(problems))
+
+
+def _deciding(suite: Suite, marks: Marks) -> Marks:
+    """Where labels or fields are wanted, the words around them describe, and do not decide."""
+    if suite.main in WORDED or marks.name not in WORDED:
+        return marks
+    return msgspec.structs.replace(marks, measure=msgspec.structs.replace(marks.measure, better="neither"))
+
+
+def _with_basics(suite: Suite) -> Suite:
+    """What every evaluation says, whatever else is asked for."""
+    basics = ("exact_match", "token_f1", "length_fit", "loss", suite.main)
+    return msgspec.structs.replace(suite, metrics=tuple(dict.fromkeys((*suite.metrics, *basics))))
 
 
 def _pairs(answers: Sequence[Answer], tuned: str) -> list[tuple[Answer, Answer]]:
@@ -124,98 +189,147 @@ def questions_of(dataset: Path) -> dict[int, str]:
     return {number: words[-1] for number, words in asked.items() if words}
 
 
-def _example(base: Answer, tuned: Answer, question: str) -> Example:
-    return Example(
-        row=base.row,
-        prompt=question,
-        reference=base.reference,
-        base=base.text,
-        tuned=tuned.text,
-        base_match=exact_match(base.text, base.reference),
-        tuned_match=exact_match(tuned.text, tuned.reference),
-        base_f1=token_f1(base.text, base.reference),
-        tuned_f1=token_f1(tuned.text, tuned.reference),
+def _answered(pairs: Sequence[tuple[Answer, Answer]], questions: Mapping[int, str]) -> list[Answered]:
+    return [
+        Answered(
+            questions.get(base.row, base.prompt),
+            base.reference,
+            base.text,
+            after.text,
+            base.nll / base.trained_tokens,
+            after.nll / after.trained_tokens,
+        )
+        for base, after in pairs
+    ]
+
+
+def _results(marks: Sequence[Marks], answered: Sequence[Answered]) -> list[Result]:
+    """Every measure with intervals and tests; measures that only describe are left out of the correction."""
+    import numpy as np
+
+    paired = paired_means([each.differences for each in marks])
+    tested = [i for i, each in enumerate(marks) if each.measure.better != "neither"]
+    for i, corrected in zip(tested, with_holm([paired[i] for i in tested]), strict=True):
+        paired[i] = corrected
+    values = np.array([column for each in marks for column in (each.base, each.tuned)]).T
+    bounds, means = bootstrap_intervals(np.ascontiguousarray(values)), values.mean(axis=0)
+    sides = [Mean(value=float(v), low=float(b[0]), high=float(b[1])) for v, b in zip(means, bounds, strict=True)]
+    return [
+        Result(
+            name=each.name,
+            measure=each.measure,
+            base=sides[2 * i],
+            tuned=sides[2 * i + 1],
+            difference=paired[i],
+            corpus=_corpus(each.name, answered),
+        )
+        for i, each in enumerate(marks)
+    ]
+
+
+def _corpus(name: str, answered: Sequence[Answered]) -> tuple[float, float] | None:
+    score = {"bleu": corpus_bleu, "chrf": corpus_chrf}.get(name)
+    if score is None:
+        return None
+    references = [each.reference for each in answered]
+    return score([each.base for each in answered], references), score([each.tuned for each in answered], references)
+
+
+def _judged(
+    asked: Asked,
+    suite: Suite,
+    pairs: Sequence[tuple[Answer, Answer]],
+    answered: Sequence[Answered],
+    marks: Sequence[Marks],
+    results: Sequence[Result],
+    problems: tuple[Card, ...],
+) -> Evaluation:
+    by_name = {each.name: each for each in results}
+    tested = [Tested(each.name, each.measure, each.difference) for each in results if each.measure.better != "neither"]
+    main = next((each for each in tested if each.name == suite.main), None)
+    headline = [each for name in dict.fromkeys(("exact_match", suite.main)) for each in tested if each.name == name]
+    p_value = min(each.paired.corrected for each in tested)
+    outcome = outcome_of(tested, main, len(answered))
+    return Evaluation(
+        run=asked.run,
+        version=asked.version,
+        base=_scores([base for base, _ in pairs], by_name["exact_match"].base, by_name["token_f1"].base),
+        tuned=_scores([after for _, after in pairs], by_name["exact_match"].tuned, by_name["token_f1"].tuned),
+        exact_match=by_name["exact_match"].difference,
+        token_f1=by_name["token_f1"].difference,
+        loss=by_name["loss"].difference,
+        p_value=p_value,
+        outcome=outcome,
+        verdict=verdict_of(outcome, headline, main, p_value, len(answered)),
+        examples=_examples(pairs, answered, marks),
+        dataset_hash=asked.dataset_hash,
+        side=asked.side,
+        suite=suite,
+        results=tuple(results),
+        score=_score(suite, _by_side(results)[1]),
+        base_score=_score(suite, _by_side(results)[0]),
+        confusion=_confusions(suite, answered),
+        problems=problems,
     )
 
 
-def _scores(answers: Sequence[Answer], marks: Sequence[tuple[bool, float]]) -> Scores:
-    tokens = sum(answer.trained_tokens for answer in answers)
-    mean_loss = sum(answer.nll for answer in answers) / tokens
+def _scores(answers: Sequence[Answer], match: Mean, f1: Mean) -> Scores:
+    mean_loss = sum(answer.nll for answer in answers) / sum(answer.trained_tokens for answer in answers)
     return Scores(
-        exact_match=sum(match for match, _ in marks) / len(marks),
-        token_f1=sum(f1 for _, f1 in marks) / len(marks),
+        exact_match=match.value,
+        token_f1=f1.value,
         perplexity=math.exp(min(mean_loss, 700.0)),
-        examples=len(marks),
+        examples=len(answers),
     )
 
 
-def _match(examples: Sequence[Example]) -> Paired:
-    before, after = [each.base_match for each in examples], [each.tuned_match for each in examples]
-    differences = [float(b) - float(a) for a, b in zip(before, after, strict=True)]
-    low, high = bootstrap_interval(differences)
-    return Paired(
-        difference=sum(differences) / len(differences),
-        low=low,
-        high=high,
-        p_value=mcnemar(before, after),
-        test="exact McNemar",
+def scores_with(evaluation: Evaluation, judged: Judged, base: float, tuned: float) -> Evaluation:
+    """The evaluation with a judge's part; `base` and `tuned` are its shares of a full score."""
+    base_side, tuned_side = _by_side(evaluation.results)
+    return msgspec.structs.replace(
+        evaluation,
+        judged=judged,
+        base_score=_score(evaluation.suite, base_side, base),
+        score=_score(evaluation.suite, tuned_side, tuned),
     )
 
 
-def _mean_of(differences: list[float]) -> Paired:
-    low, high = bootstrap_interval(differences)
-    return Paired(
-        difference=sum(differences) / len(differences),
-        low=low,
-        high=high,
-        p_value=sign_flip(differences),
-        test="paired sign-flip permutation",
-    )
+def _by_side(results: Sequence[Result]) -> tuple[list[tuple[Result, Mean]], list[tuple[Result, Mean]]]:
+    return [(each, each.base) for each in results], [(each, each.tuned) for each in results]
 
 
-def _outcome(count: int, parts: tuple[Paired, Paired, Paired], corrected: list[float]) -> Outcome:
-    """What may be said. A lower loss is better; all three corrected p-values count."""
-    directions = [1 if part.difference > 0 else -1 for part in parts]
-    directions[2] = -directions[2]
-    shown = {way for way, p in zip(directions, corrected, strict=True) if p < SIGNIFICANT}
-    if shown == {1, -1}:
-        return "mixed"
-    if shown:
-        return "better" if shown == {1} else "worse"
-    return "too few examples" if count < FEW else "no difference shown"
+def _score(suite: Suite, side: Sequence[tuple[Result, Mean]], judge: float | None = None) -> Score:
+    values = {result.name: mean.value for result, mean in side}
+    return score_of(values.get(suite.main), judge, values.get("length_fit"), accuracy_from=TABLE[suite.main].title)
 
 
-def _verdict(outcome: Outcome, examples: Sequence[Example], match: Paired, f1: Paired, p_value: float) -> str:
-    """One or two plain sentences with the numbers behind them."""
-    count = len(examples)
-    numbers = f"exact match {_points(match)}, token F1 {_points(f1)}, {chance(p_value)}, {count} held-out examples"
-    sentence = outcome_sentence(outcome)
-    if outcome in ("better", "worse", "mixed"):
-        return f"{sentence}: {numbers}."
-    return f"{sentence} ({numbers}). {_more_needed(examples, match)}".strip()
+def _confusions(suite: Suite, answered: Sequence[Answered]) -> tuple[Confusion, Confusion] | None:
+    references = [each.reference for each in answered]
+    labels = labels_of(references) if "label" in suite.metrics else ()
+    if not labels:
+        return None
+    base = confusion([each.base for each in answered], references, labels)
+    return base, confusion([each.tuned for each in answered], references, labels)
 
 
-def outcome_sentence(outcome: Outcome) -> str:
-    """How the outcome is said."""
-    return {
-        "better": "The tuned model is better than the base",
-        "worse": "The tuned model is worse than the base",
-        "mixed": "The tuned model is better in one respect and worse in another",
-        "no difference shown": "No difference could be shown",
-        "too few examples": "There are too few examples to tell",
-    }[outcome]
-
-
-def chance(p_value: float) -> str:
-    """A p-value as people read it."""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
-
-
-def _points(paired: Paired) -> str:
-    return f"{100 * paired.difference:+.0f} points (95 % interval {100 * paired.low:.0f} to {100 * paired.high:.0f})"
-
-
-def _more_needed(examples: Sequence[Example], match: Paired) -> str:
-    differing = sum(each.base_match != each.tuned_match for each in examples) / len(examples)
-    needed = examples_needed(differing, match.difference)
-    return f"About {needed} examples would show a difference of this size." if needed > len(examples) else ""
+def _examples(
+    pairs: Sequence[tuple[Answer, Answer]], answered: Sequence[Answered], marks: Sequence[Marks]
+) -> tuple[Example, ...]:
+    found = []
+    for number, ((base, _), each) in enumerate(zip(pairs, answered, strict=True)):
+        own = {every.name: (every.base[number], every.tuned[number]) for every in marks}
+        found.append(
+            Example(
+                row=base.row,
+                prompt=each.prompt,
+                reference=each.reference,
+                base=each.base,
+                tuned=each.tuned,
+                base_match=bool(own["exact_match"][0]),
+                tuned_match=bool(own["exact_match"][1]),
+                base_f1=own["token_f1"][0],
+                tuned_f1=own["token_f1"][1],
+                marks=own,
+            )
+        )
+    return tuple(found)

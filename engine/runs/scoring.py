@@ -19,6 +19,7 @@ from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
 
 FILE = "score.json"
+UNCORRECTED = Calibration(seconds=1.0, memory=1.0, steps=1)
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ def _work(steps: Series, ended: float) -> float:
 
 def _ratios(expected: Expectation, work: float, peak: float, steps: int) -> Calibration:
     """Over what the bare formulas said: a correction that the estimate had already is taken out of it."""
-    before = expected.calibration or Calibration(seconds=1.0, memory=1.0, steps=1)
+    before = expected.calibration or UNCORRECTED
     return calibrate(
         work, expected.work_seconds / before.seconds, peak, expected.memory.expected / before.memory, steps
     )

@@ -25,7 +25,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """`estimate.json`: the plan's estimate as it was when the run was queued. Seconds and bytes.
 
     `work_seconds` is the part in training and validation alone, which calibration is about; `calibration` is what the
-    estimate was already corrected by.
+    estimate was already corrected by. `flops` and `watts` are what the device is assumed to reach and to take; 0 in
+    estimates from before they were kept.
     """
 
     device: str
@@ -36,6 +37,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     memory: Expected
     work_seconds: float
     calibration: Calibration | None = None
+    flops: float = 0.0
+    watts: float = 0.0
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +49,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def expectation_of(
-    made: Estimate, *, on_gpu: bool, method: str, parameters: int, calibration: Calibration | None
+    made: Estimate, *, on_gpu: bool, method: str, parameters: int, calibration: Calibration | None, flops: float
 ) -> Expectation:
     """What is kept of an estimate."""
     return Expectation(
@@ -58,6 +61,8 @@ def expectation_of(
         memory=made.memory.peak_bytes,
         work_seconds=sum(part.amount for part in made.time if part.name in MEASURED_PARTS),
         calibration=calibration,
+        flops=flops,
+        watts=made.energy.watts,
     )
 
 

@@ -16,7 +16,7 @@ from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
 from engine.spec.methods import method_name
 from engine.spec.records import Action, Card, LaunchRecord, MetricLine, RunState, StateRecord
-from engine.spec.runspec import EvaluateJob, HostJob, RunSpec, TrainJob
+from engine.spec.runspec import EvaluateJob, ExportJob, HostJob, ProbeJob, RunSpec, TrainJob
 
 TAIL_BYTES = 16_384
 LOST = Card(
@@ -72,9 +72,11 @@ def static_view(spec: RunSpec) -> RunView:
                 total_steps=job.total_steps,
                 epochs=job.training.epochs,
             )
+        case ProbeJob(train=job, steps=steps):
+            return msgspec.structs.replace(view, model=job.model.name, dataset=job.data.name, total_steps=steps)
         case EvaluateJob() as job:
             return msgspec.structs.replace(view, model=job.model.name, dataset=job.data.name)
-        case HostJob() as job:
+        case HostJob() | ExportJob() as job:
             return msgspec.structs.replace(view, model=job.model.name)
 
 

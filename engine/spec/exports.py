@@ -114,7 +114,10 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """`certificate.json`: whether the artefact answers like the trained model, and what that rests on."""
+    """`certificate.json`: whether the artefact answers like the trained model, and what that rests on.
+
+    The one beside the artefact has no `exchanges`: they are rows of the user's data, and stay in the run's folder.
+    """
 
     form: str
     quant: str

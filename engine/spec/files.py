@@ -142,8 +142,3 @@ class LineReader(Generic[T]):
 def number(value: float) -> float | str:
     """A float as JSON can hold it: finite numbers as they are, the others as "nan", "inf", "-inf"."""
     return value if math.isfinite(value) else str(float(value))
-
-
-def finite_or_not(value: float | str) -> float:
-    """The float that `number` wrote."""
-    return float(value)

@@ -3,7 +3,7 @@
 spec.json launch.json                                           the launcher
 control.json queue.json estimate.json score.json reading.json   the engine
 state.json metrics.ring metrics.jsonl events.jsonl log.txt checkpoints/ adapter/ results.jsonl endpoint.json
-provenance.json proposal.json reference.safetensors             the worker
+certificate.json provenance.json proposal.json reference.safetensors   the worker
 """
 
 from __future__ import annotations

@@ -107,6 +107,17 @@ def read_split(folder: Path, split: Split) -> PreparedSplit:
     return PreparedSplit(folder, split, read_header(folder))
 
 
+def read_good_share(folder: Path, header: PreparedHeader) -> float:
+    """The share of rated training answers that are good; a half where rows are not rated.
+
+    Raises OSError or PreparedDamaged.
+    """
+    rows = header.splits["train"].rows
+    if header.layout != "rated" or rows == 0:
+        return 0.5
+    return sum(_read_array(folder / "train.desired", "B", 1, rows)) / rows
+
+
 def read_lengths(folder: Path, split: Split) -> list[int]:
     """Tokens of each row, from the offsets alone: the tokens themselves stay on disk.
 

@@ -193,6 +193,13 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parent: AdapterRef | None = None
 
 
+class ProbeJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="probe"):
+    """The first `steps` steps of a training, timed on the real device; nothing is kept of what they learn."""
+
+    train: TrainJob
+    steps: int
+
+
 class EvaluateJob(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="evaluate"
 ):
@@ -248,7 +255,7 @@ class ExportJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     private: tuple[str, ...]
 
 
-Job = TrainJob | EvaluateJob | HostJob | ExportJob
+Job = TrainJob | ProbeJob | EvaluateJob | HostJob | ExportJob
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -268,7 +275,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def kind(self) -> str:
-        """train, evaluate, host or export."""
+        """train, probe, evaluate, host or export."""
         return str(type(self.job).__struct_config__.tag)
 
 

@@ -36,15 +36,16 @@ META = "▁"
 PHI_3_KEEPING = {"<unk>", "<s>", "<|endoftext|>"}
 """The special tokens of Phi-3 after which llama.cpp keeps spaces."""
 Kind = Literal["bytes", "pieces", "unigram"]
-Prefix = Literal["each", "first", "none"]
-"""Before which stretches of text between special tokens a space is put."""
+Prefix = Literal["each", "missing", "first", "none"]
+"""Before which stretches of text between special tokens a space is put; `missing`: where none stands there yet."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How llama.cpp is to read a tokenizer. `pre` names the word cutting.
 
-    llama.cpp knows no prefix before the `first` stretch alone: such a tokenizer fits where every prompt begins with a
-    special token. `strips`: special tokens swallow the spaces after them, which llama.cpp does for Phi-3 alone.
+    llama.cpp puts a space before each stretch or before none. A tokenizer that does so before the `first` alone fits
+    where every prompt begins with a special token; one that adds a `missing` one, where no stretch begins with a space.
+    `strips`: special tokens swallow the spaces after them, which llama.cpp does for Phi-3 alone.
     """
 
     kind: Kind
@@ -136,7 +137,7 @@ def _prefix(steps: list[Json], before: list[Json]) -> Prefix:
     if replaces and plain and kinds in (["Replace"], ["Prepend", "Replace"]):
         return "each" if kinds[0] == "Prepend" else "none"
     if not steps and len(before) == 1 and before[0]["type"] == "Metaspace" and before[0].get("replacement") == META:
-        schemes: dict[str, Prefix] = {"always": "each", "first": "first", "never": "none"}
+        schemes: dict[str, Prefix] = {"always": "missing", "first": "first", "never": "none"}
         return schemes[str(before[0].get("prepend_scheme", "always"))]
     raise Unreadable("its handling of spaces is none of the verified ones")
 

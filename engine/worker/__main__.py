@@ -16,7 +16,7 @@ from engine.spec.exits import Exit
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Full, LowRank, quantization_of
 from engine.spec.records import RunState
-from engine.spec.runspec import EvaluateJob, HostJob, RunSpec, SpecInvalid, SpecTooNew, TrainJob
+from engine.spec.runspec import EvaluateJob, ExportJob, HostJob, ProbeJob, RunSpec, SpecInvalid, SpecTooNew, TrainJob
 from engine.worker.control import ControlFile
 from engine.worker.fault import Fault, fault_from
 from engine.worker.reporter import Reporter, Silent, next_attempt
@@ -94,21 +94,25 @@ def _prepare_process(spec: RunSpec) -> None:
 
 def _needs_bitsandbytes(spec: RunSpec) -> bool:
     """Quantized bases do, and the further tuners, which ask for it by import. Loading it takes four seconds."""
-    job = spec.job
-    if not isinstance(job, TrainJob):
+    job = spec.job.train if isinstance(spec.job, ProbeJob) else spec.job
+    if not isinstance(job, TrainJob | ExportJob):
         return False
     plain = isinstance(job.method, LowRank | Full) and quantization_of(job.method) == "none"
-    return not plain or job.training.optimizer == "adamw8bit"
+    return not plain or (isinstance(job, TrainJob) and job.training.optimizer == "adamw8bit")
 
 
 def _program(spec: RunSpec) -> Callable[[RunSpec, RunFolder, Reporter, ControlFile], Exit]:
     match spec.job:
         case TrainJob():
             return _train
+        case ProbeJob():
+            return _probe
         case EvaluateJob():
             return _evaluate
         case HostJob():
             return _host
+        case ExportJob():
+            return _export
 
 
 def _train(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:
@@ -117,6 +121,14 @@ def _train(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: Contro
 
     assert isinstance(spec.job, TrainJob)
     return Training(spec.job, folder, reporter, control, join_group()).run()
+
+
+def _probe(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:
+    from engine.worker.group import join_group
+    from engine.worker.probe import Probe
+
+    assert isinstance(spec.job, ProbeJob)
+    return Probe(spec.job, folder, reporter, control, join_group()).run()
 
 
 def _evaluate(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:
@@ -131,6 +143,13 @@ def _host(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: Control
 
     assert isinstance(spec.job, HostJob)
     return Host(spec.job, folder, reporter, control).run()
+
+
+def _export(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:
+    from engine.worker.exporting.job import Exporting
+
+    assert isinstance(spec.job, ExportJob)
+    return Exporting(spec.job, folder, reporter, control).run()
 
 
 def _fail(reporter: Reporter, fault: Fault) -> Exit:

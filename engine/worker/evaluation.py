@@ -6,7 +6,7 @@ and statistics are made from the answers by engine/results, not here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,11 +20,11 @@ from engine.spec.files import LineReader, LineWriter
 from engine.spec.folder import RunFolder
 from engine.spec.prepared import PreparedSplit, read_split
 from engine.spec.records import RunState
-from engine.spec.runspec import AdapterRef, EvaluateJob
-from engine.worker.batches import micro_batches
+from engine.spec.runspec import AdapterRef, EvaluateJob, ModelRef
 from engine.worker.control import ControlFile, Wish
 from engine.worker.fault import Fault
-from engine.worker.generation import generate
+from engine.worker.generation import generate, grouped
+from engine.worker.kept_answers import Kept, KeptAnswers, row_key
 from engine.worker.model import attach, computing, load_base, using
 from engine.worker.objective import Objective, collate
 from engine.worker.reporter import Reporter
@@ -36,6 +36,8 @@ class Question(msgspec.Struct, frozen=True):
     row: int
     prompt: list[int]
     reference: list[int]
+    key: str
+    trained_tokens: int
 
 
 def question_of(split: PreparedSplit, row: int) -> Question | None:
@@ -48,7 +50,18 @@ def question_of(split: PreparedSplit, row: int) -> Question | None:
     if start == 0 or end == start:
         return None
     answer = [token for token in tokens[start:end] if token not in split.header.end_tokens]
-    return Question(row, list(tokens[:start]), answer)
+    return Question(row, list(tokens[:start]), answer, row_key(tokens, trained), sum(trained[1:]))
+
+
+def questions_of(split: PreparedSplit, most: int) -> list[Question]:
+    """The first questions; of compared answers only the chosen ones are references, of rated ones the good ones."""
+    layout = split.header.layout
+    good = [
+        row
+        for row in range(len(split))
+        if not (layout == "pairs" and row % 2) and not (layout == "rated" and not split.desired[row])
+    ]
+    return [question for row in good if (question := question_of(split, row))][:most]
 
 
 class Evaluation:
@@ -60,29 +73,29 @@ class Evaluation:
         self.reporter = reporter
         self.control = control
         self.tokenizer = Tokenizer.from_file(str(Path(job.model.path) / "tokenizer.json"))
+        self.reused = 0
 
     def run(self) -> Exit:
         """Answer every question with every model. Raises Fault."""
-        rows = read_split(Path(self.job.data.prepared), "validation")
-        self.end_tokens = rows.header.end_tokens
-        questions = self._questions(rows)
-        models = [BASE, *(adapter.name for adapter in self.job.adapters)]
+        self.rows = read_split(Path(self.job.data.prepared), "validation")
+        self.questions = self._questions()
         self.done = {(answer.model, answer.row) for answer in LineReader(self.folder.results_file, Answer).read()}
-        self.total = len(questions) * len(models)
+        self.total = len(self.questions) * (1 + len(self.job.adapters))
         self.reporter.at(len(self.done), self.total)
         self.reporter.enter(RunState.RUNNING)
-        results = LineWriter(self.folder.results_file)
+        self.results = LineWriter(self.folder.results_file)
         try:
-            for name, model in self._models():
-                if not self._answer_all(name, model, rows, questions, results):
+            missing = self._reuse()
+            for adapter, model in self._models(missing):
+                if not self._answer_all(adapter, model, missing[_name(adapter)]):
                     return Exit.STOPPED if self.control.wish is Wish.STOP else Exit.PAUSED
         finally:
-            results.close()
-        self.reporter.event("finished", f"{self.total} answers.")
+            self.results.close()
+        self.reporter.event("finished", f"{self.total} answers, {self.reused} of them known before.", known=self.reused)
         return Exit.COMPLETED
 
-    def _questions(self, rows: PreparedSplit) -> list[Question]:
-        found = [question for row in range(len(rows)) if (question := question_of(rows, row))][: self.job.rows]
+    def _questions(self) -> list[Question]:
+        found = questions_of(self.rows, self.job.rows)
         if not found:
             raise Fault(
                 Exit.BAD_DATA,
@@ -92,84 +105,122 @@ class Evaluation:
             )
         return found
 
-    def _models(self) -> Iterator[tuple[str, nn.Module]]:
-        """The base and each adapter on one loaded base; whole models are loaded one after the other."""
-        base: nn.Module | None = load_base(self.job.model, self.job.precision).eval()
-        light = [adapter for adapter in self.job.adapters if not adapter.whole]
-        for adapter in light:
-            base = attach(base, adapter)
-        with using(base, None) as model:
-            yield BASE, model
-        for adapter in light:
-            with using(base, adapter.name) as model:
-                yield adapter.name, model
-        base = None
-        for adapter in self.job.adapters:
-            if adapter.whole:
-                yield adapter.name, load_whole(adapter, self.job.precision)
+    def _reuse(self) -> dict[str, list[Question]]:
+        """Write down what is known from before, and return what is still open, by model."""
+        missing: dict[str, list[Question]] = {}
+        for adapter in (None, *self.job.adapters):
+            kept, name = self._kept(adapter), _name(adapter)
+            kept.close()
+            missing[name] = []
+            for question in self.questions:
+                if (name, self._source(question)) in self.done:
+                    continue
+                if known := kept.find(question.key):
+                    self._write(name, question, known)
+                    self.reused += 1
+                else:
+                    missing[name].append(question)
+        self._progress()
+        return missing
 
-    def _answer_all(
-        self, name: str, model: nn.Module, rows: PreparedSplit, questions: list[Question], results: LineWriter
-    ) -> bool:
+    def _kept(self, adapter: AdapterRef | None) -> KeptAnswers:
+        return KeptAnswers(self.job, adapter, self.rows.header.end_tokens)
+
+    def _models(self, missing: dict[str, list[Question]]) -> Iterator[tuple[AdapterRef | None, nn.Module]]:
+        """Those with questions left: the base and each adapter on one loaded base, then whole models one by one."""
+        light = [each for each in self.job.adapters if not each.whole and missing[each.name]]
+        if light or missing[BASE]:
+            base: nn.Module | None = load_base(self.job.model, self.job.precision).eval()
+            if missing[BASE]:
+                yield None, base
+            for adapter in light:
+                base = attach(base, adapter)
+                with using(base, adapter.name) as model:
+                    yield adapter, model
+            base = None
+        for adapter in self.job.adapters:
+            if adapter.whole and missing[adapter.name]:
+                yield adapter, load_whole(adapter, self.job.precision)
+
+    def _answer_all(self, adapter: AdapterRef | None, model: nn.Module, questions: list[Question]) -> bool:
         """Answer what is still open, nearly equal prompts together; False when asked to end."""
-        objective = Objective(model)
-        open_ = [question for question in questions if (name, question.row) not in self.done]
-        lengths = [len(question.prompt) for question in open_]
-        for group in micro_batches(range(len(open_)), lengths, self.job.batch_size):
-            if self.control.look():
-                return False
-            for answer in self._answers(name, model, objective, rows, [open_[i] for i in group]):
-                results.write(answer)
-                self.done.add((name, answer.row))
-            self.reporter.at(len(self.done), self.total)
-            self.reporter.metrics(len(self.done), progress=len(self.done) / self.total)
-        objective.detach()
+        objective, kept = Objective(model), self._kept(adapter)
+        try:
+            for group in grouped(model, [question.prompt for question in questions], self.job.batch_size):
+                if self.control.look():
+                    return False
+                asked = [questions[i] for i in group]
+                for question, answer in zip(asked, self._answers(model, objective, asked), strict=True):
+                    kept.keep(answer)
+                    self._write(_name(adapter), question, answer)
+                self._progress()
+        finally:
+            objective.detach()
+            kept.close()
         return True
 
     @torch.no_grad()
-    def _answers(
-        self, name: str, model: nn.Module, objective: Objective, rows: PreparedSplit, questions: list[Question]
-    ) -> Iterator[Answer]:
+    def _answers(self, model: nn.Module, objective: Objective, questions: Sequence[Question]) -> list[Kept]:
         device = next(model.parameters()).device
         with computing(self.job.precision, device):
-            batch = collate(rows, [question.row for question in questions], device)
+            batch = collate(self.rows, [question.row for question in questions], device)
             losses = objective.token_losses(batch)
-            said = self._generate(model, questions)
-        for number, (question, tokens) in enumerate(zip(questions, said, strict=True)):
-            own = losses[batch.rows == number]
-            complete = bool(tokens) and tokens[-1] in rows.header.end_tokens
-            yield Answer(
-                row=rows.header.source_rows["validation"][question.row],
-                model=name,
-                prompt=self._text(question.prompt),
-                reference=self._text(question.reference),
-                text=self._text(tokens),
-                tokens=len(tokens),
-                complete=complete,
-                nll=own.sum().item(),
-                trained_tokens=len(own),
+            sums = torch.zeros(len(questions), device=device).index_add(0, batch.rows, losses).tolist()
+            said = answers_of(
+                model,
+                [question.prompt for question in questions],
+                max_new_tokens=self.job.max_new_tokens,
+                end_tokens=self.rows.header.end_tokens,
             )
+        return [
+            Kept(row=question.key, said=tuple(tokens), nll=nll)
+            for question, tokens, nll in zip(questions, said, sums, strict=True)
+        ]
 
-    def _generate(self, model: nn.Module, questions: list[Question]) -> list[list[int]]:
-        said: list[list[int]] = [[] for _ in questions]
-        steps = generate(
-            model,
-            [question.prompt for question in questions],
-            max_new_tokens=self.job.max_new_tokens,
-            end_tokens=self.end_tokens,
+    def _write(self, model: str, question: Question, kept: Kept) -> None:
+        """One line of the results."""
+        answer = Answer(
+            row=self._source(question),
+            model=model,
+            prompt=self._text(question.prompt),
+            reference=self._text(question.reference),
+            text=self._text(kept.said),
+            tokens=len(kept.said),
+            complete=bool(kept.said) and kept.said[-1] in self.rows.header.end_tokens,
+            nll=kept.nll,
+            trained_tokens=question.trained_tokens,
         )
-        for step in steps:
-            for tokens, token in zip(said, step, strict=True):
-                if token is not None:
-                    tokens.append(token)
-        return said
+        self.results.write(answer)
+        self.done.add((model, answer.row))
 
-    def _text(self, tokens: list[int]) -> str:
-        return self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+    def _progress(self) -> None:
+        self.reporter.at(len(self.done), self.total)
+        self.reporter.metrics(len(self.done), progress=len(self.done) / self.total)
+
+    def _source(self, question: Question) -> int:
+        """The row's number in its dataset."""
+        return self.rows.header.source_rows["validation"][question.row]
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        return self.tokenizer.decode(list(tokens), skip_special_tokens=True).strip()
+
+
+def _name(adapter: AdapterRef | None) -> str:
+    return adapter.name if adapter else BASE
+
+
+def answers_of(
+    model: nn.Module, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, end_tokens: Sequence[int]
+) -> list[list[int]]:
+    """What the model says to each prompt, greedily, to the end of the answer or the most tokens."""
+    said: list[list[int]] = [[] for _ in prompts]
+    for step in generate(model, prompts, max_new_tokens=max_new_tokens, end_tokens=end_tokens):
+        for tokens, token in zip(said, step, strict=True):
+            if token is not None:
+                tokens.append(token)
+    return said
 
 
 def load_whole(adapter: AdapterRef, precision: str) -> nn.Module:
     """A fully fine-tuned model from its own folder."""
-    from engine.spec.runspec import ModelRef
-
     return load_base(ModelRef(path=adapter.path, name=adapter.name, fingerprint=""), precision).eval()

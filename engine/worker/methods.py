@@ -26,29 +26,50 @@ from engine.spec.methods import (
     method_name,
     quantization_of,
 )
-from engine.spec.runspec import ModelRef
+from engine.spec.runspec import AdapterRef, ModelRef
 from engine.worker.fault import Fault
 from engine.worker.fused import fuse
-from engine.worker.model import load_base
+from engine.worker.kernels import use_kernels
+from engine.worker.model import attach, load_base
 
 VIRTUAL_TOKENS = 20
 """Of the tuners that learn positions; prefix tuning has a setting of its own."""
 
 
-def load_for_training(model: ModelRef, method: Method, precision: str, seed: int, *, shared: bool = False) -> nn.Module:
+def load_for_training(
+    model: ModelRef,
+    method: Method,
+    precision: str,
+    seed: int,
+    *,
+    shared: bool = False,
+    parent: AdapterRef | None = None,
+) -> nn.Module:
     """The model with its trainable parameters, in training mode, deterministic in `seed`.
 
-    `shared`: it will be cut into shards, so 4-bit weights are stored in the numbers' own format. Raises Fault.
+    `shared`: it will be cut into shards, so 4-bit weights are stored in the numbers' own format. `parent`: the trained
+    weights that it goes on from. Raises Fault.
     """
     match method:
         case Full():
             # Weights are trained in fp32 whatever the precision of the sums: pure bf16 steps of 1e-4 move nothing.
-            whole = load_base(model, "fp32")
+            begun = ModelRef(path=parent.path, name=parent.name, fingerprint="") if parent else model
+            whole = load_base(begun, "fp32")
+            use_kernels(whole)
             whole.requires_grad_(True)
             return whole.train()
         case _:
             base = load_base(model, precision, quantization_of(method), double=double_quantized(method), shared=shared)
-            return adapted(base, method, seed)
+            use_kernels(base)
+            return continued(base, parent, seed) if parent else adapted(base, method, seed)
+
+
+def continued(base: nn.Module, parent: AdapterRef, seed: int) -> nn.Module:
+    """The base with a version's adapter, ready to train on. Raises Fault when it cannot be."""
+    torch.manual_seed(seed)
+    model = attach(base, parent, trainable=True).train()
+    fuse(model)
+    return model
 
 
 def double_quantized(method: Method) -> bool:

@@ -122,11 +122,16 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def attach(model: nn.Module, adapter: AdapterRef) -> nn.Module:
-    """Put one more adapter on a base or on a model that already has some. Raises Fault when it does not fit."""
+def attach(model: nn.Module, adapter: AdapterRef, *, trainable: bool = False) -> nn.Module:
+    """Put one more adapter on a base or on a model that already has some; one to train on is the only one.
+
+    Raises Fault when it does not fit.
+    """
     from peft import PeftModel
 
     try:
+        if trainable:
+            return PeftModel.from_pretrained(model, adapter.path, is_trainable=True)
         if isinstance(model, PeftModel):
             model.load_adapter(adapter.path, adapter_name=module_name(adapter.name))
             return model.eval()

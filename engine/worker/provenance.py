@@ -6,11 +6,11 @@ sampled: their size, and four megabytes at the beginning, the middle and the end
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import msgspec
 
+from engine.spec.digests import MODEL_FILES, digests
 from engine.spec.exits import Exit
 from engine.spec.files import read_struct, write_struct
 from engine.spec.folder import RunFolder
@@ -18,9 +18,6 @@ from engine.spec.runspec import TrainJob
 from engine.worker.fault import Fault
 
 FILE = "provenance.json"
-WHOLE_BYTES = 64_000_000
-SAMPLE_BYTES = 4_000_000
-MODEL_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json")
 DATA_FILES = ("header.json", "*.tokens", "*.trained", "*.offsets", "*.desired")
 
 
@@ -34,7 +31,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 def check(job: TrainJob, folder: RunFolder) -> None:
     """Write the digests down at the first start; later compare. Raises Fault when something is not what it was."""
     now = Provenance(
-        model=_digests(Path(job.model.path), MODEL_FILES), data=_digests(Path(job.data.prepared), DATA_FILES)
+        model=digests(Path(job.model.path), MODEL_FILES), data=digests(Path(job.data.prepared), DATA_FILES)
     )
     path = folder.path / FILE
     if not path.exists():
@@ -43,24 +40,6 @@ def check(job: TrainJob, folder: RunFolder) -> None:
     then = read_struct(path, Provenance)
     _compare("base model", job.model.path, then.model, now.model)
     _compare("data", job.data.prepared, then.data, now.data)
-
-
-def _digests(folder: Path, patterns: tuple[str, ...]) -> dict[str, str]:
-    return {path.name: digest(path) for pattern in patterns for path in sorted(folder.glob(pattern))}
-
-
-def digest(path: Path) -> str:
-    """BLAKE2b of a file's size and bytes, sampled when it is large."""
-    size = path.stat().st_size
-    found = hashlib.blake2b(str(size).encode(), digest_size=16)
-    with path.open("rb") as file:
-        if size <= WHOLE_BYTES:
-            found.update(file.read())
-        else:
-            for start in (0, size // 2, size - SAMPLE_BYTES):
-                file.seek(start)
-                found.update(file.read(SAMPLE_BYTES))
-    return found.hexdigest()
 
 
 def _compare(what: str, place: str, then: dict[str, str], now: dict[str, str]) -> None:

@@ -69,7 +69,7 @@ class Training:
         self.reporter = reporter
         self.control = control
         self.healing = Healing(job.training.recovery, folder, reporter, control.attempt)
-        self.step = 0
+        self.step, self.last = 0, job.total_steps
         self.micro_batch = job.training.micro_batch
         self.rate_override: float | None = None
         self.rate_factor = 1.0
@@ -83,12 +83,12 @@ class Training:
         self._load()
         self._resume()
         self._choose_way()
-        self.reporter.at(self.step, self.job.total_steps)
+        self.reporter.at(self.step, self.last)
         self.reporter.enter(RunState.RUNNING)
         if self.step == 0:
             self._validate()
         self._clock = time.perf_counter()
-        while self.step < self.job.total_steps:
+        while self.step < self.last:
             self._one_step()
             if self._wish:
                 return self._leave(self._wish)
@@ -177,7 +177,7 @@ class Training:
         """Gradients of the whole step. When memory runs out, again in smaller parts: same numbers, slower."""
         while True:
             try:
-                return self.stepper.gradients(self.step, self.job.total_steps, examples, self._look)
+                return self.stepper.gradients(self.step, self.last, examples, self._look)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 if self.group.size > 1:  # the others are in the middle of the step
                     raise out_of_memory() from error
@@ -227,7 +227,7 @@ class Training:
         self._clock = time.perf_counter()
 
     def _record(self, done: Done, loss: float, norm: float, seconds: float) -> None:
-        self.reporter.at(done.step, self.job.total_steps)
+        self.reporter.at(done.step, self.last)
         self.reporter.metrics(
             done.step,
             loss=loss,
@@ -317,7 +317,7 @@ class Training:
             self.reporter.event("note", words, step=self.step)
         self.rate_factor = rate_factor
         self.keeping.forget_after(self.step, self._loop_state())
-        self.reporter.at(self.step, self.job.total_steps)
+        self.reporter.at(self.step, self.last)
 
     def _begin_anew(self) -> None:
         """The model as it was before the first step. What memory asked for on the way still holds."""

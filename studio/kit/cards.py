@@ -9,7 +9,7 @@ import flet as ft
 from engine.spec.records import RunState
 from studio.kit import text
 from studio.kit.guard import Handler, act
-from studio.theme import RADIUS_CARD, S1, S2, S3, S4, S6, SMALL, Ink
+from studio.theme import RADIUS_CARD, S1, S2, S3, S4, SMALL, Ink
 
 STATES = {
     RunState.CREATED: (Ink.FIELD, ft.Icons.SCHEDULE, "waiting"),
@@ -159,8 +159,3 @@ def columns(items: Sequence[ft.Control], count: int, *, spacing: int = S4) -> ft
             )
         )
     return ft.Column(lines, spacing=spacing, tight=True)
-
-
-def page_padding(wide: bool) -> int:
-    """The margin around a page's content."""
-    return S6 if wide else S4

@@ -10,7 +10,6 @@ import flet as ft
 from engine.data.nouns import Dataset
 from studio.hooks import SessionContext, go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
-    Busy,
     TextField,
     ago,
     badge,
@@ -23,11 +22,13 @@ from studio.kit import (
     primary,
     quiet,
     row,
+    secondary,
     section,
     title,
 )
-from studio.pages.wizard_data import DataStep, import_chosen
-from studio.pages.wizard_found import SCHEMAS
+from studio.pages.data_mapping import SCHEMAS
+from studio.pages.data_merge import Merge
+from studio.pages.wizard_data import DataStep, ImportButton
 from studio.session import Session
 from studio.shell import frame
 from studio.theme import S2, S3, S4
@@ -42,22 +43,25 @@ def DataList() -> Any:
     engine = use_engine()
     surroundings = use_surroundings()
     datasets = use_topic(engine.library.datasets, every=0.5)
-    importing, set_importing = ft.use_state(False)
+    doing, set_doing = ft.use_state("")
     words, set_words = ft.use_state("")
     window, set_window = ft.use_state(WINDOW)
-    start = primary("Import data", lambda: set_importing(True), icon=ft.Icons.UPLOAD_FILE)
+    start = primary("Import data", lambda: set_doing("import"), icon=ft.Icons.UPLOAD_FILE)
+    join = secondary("Put together", lambda: set_doing("merge"), icon=ft.Icons.MERGE)
     found = chosen(datasets, words)
     narrow = surroundings.columns == 1
     blocks: list[ft.Control] = []
-    if importing:
-        blocks.append(Import(lambda: set_importing(False)))
+    if doing == "import":
+        blocks.append(Import(lambda: set_doing("")))
+    elif doing == "merge":
+        blocks.append(Merge(datasets, lambda: set_doing("")))
     if datasets:
         search = ft.Container(TextField(words, set_words, hint="Search name, kind, file"), width=280)
         blocks.append(row(search, muted(plural(len(found), "dataset"))))
     rows: list[ft.Control] = [dataset_row(each, narrow) for each in found[:window]]
     if len(found) > window:
         rows.append(quiet(f"Show {len(found) - window} more", lambda: set_window(lambda now: now + WINDOW)))
-    if not datasets and not importing:
+    if not datasets and not doing:
         what = "No data yet."
         why = "Files you import become datasets here: read once, checked, never changed."
         rows = [empty(ft.Icons.TABLE_ROWS_OUTLINED, what, why, start)]
@@ -69,7 +73,7 @@ def DataList() -> Any:
         surroundings.columns,
         title("Data"),
         *blocks,
-        actions=(start,) if datasets and not importing else (),
+        actions=(join, start) if datasets and not doing else (),
     )
 
 
@@ -133,12 +137,11 @@ def Import(close: Any) -> Any:
 @component
 def ImportForm(close: Any) -> Any:
     """Choose a file, look at what was found, and keep it."""
-    engine, session = use_engine(), use_session()
+    session = use_session()
     draft = use_topic(session.wizard, every=0.0)
     sure = draft.inspection is not None and (draft.mapping or draft.inspection.mapping) is not None
 
-    async def keep() -> None:
-        await import_chosen(engine, session)
+    def opened() -> None:
         go(f"/data/{session.wizard.value.dataset}")
 
     keep_words = f"Import {Path(draft.path).name}" if sure else "Import this data"
@@ -149,7 +152,7 @@ def ImportForm(close: Any) -> Any:
                 [
                     DataStep(draft, earlier=False),
                     row(
-                        Busy(keep_words, "Importing", keep, disabled=not sure, icon=ft.Icons.DOWNLOAD_DONE),
+                        ImportButton(keep_words, opened, disabled=not sure),
                         quiet("Cancel", close),
                     ),
                 ],

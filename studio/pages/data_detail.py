@@ -1,5 +1,5 @@
-"""One dataset: what it holds, which column is what, what was noticed, how long its rows are, and the rows themselves as
-a model will see them.
+"""One dataset: what it holds and how good it is, what was noticed, its rows one by one and as a model will see them,
+and its versions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import flet as ft
 
 from engine.core.errors import unexpected
 from engine.data.library import read_bad
-from engine.data.nouns import Dataset, Finding, Mapping
+from engine.data.nouns import Dataset, Finding
 from engine.plan.profiles import profile_for
 from studio.hooks import go, use_engine, use_loaded, use_session, use_surroundings, use_topic
 from studio.kit import (
@@ -22,7 +22,7 @@ from studio.kit import (
     badge,
     body,
     card,
-    code,
+    chip,
     columns,
     component,
     empty,
@@ -37,29 +37,25 @@ from studio.kit import (
     title,
 )
 from studio.pages.data import size_words
+from studio.pages.data_browse import Browse
 from studio.pages.data_lengths import Lengths
+from studio.pages.data_mapping import SCHEMAS, Columns
 from studio.pages.data_quality import Made, Quality, fix_button
 from studio.pages.data_rows import Rows
-from studio.pages.wizard_found import LEVELS, SCHEMAS, bad_rows
+from studio.pages.data_versions import Versions
+from studio.pages.wizard_found import LEVELS, bad_rows
 from studio.pages.wizard_state import FIRST_LENGTH, MODEL, use_models
 from studio.shell import frame
 from studio.theme import S1, S2, S3, S4, Ink
 
-ROLE_WORDS = {
-    "system": "system message",
-    "instruction": "question",
-    "input": "extra input",
-    "output": "answer",
-    "messages": "conversation",
-    "text": "text",
-    "label": "label",
-    "chosen": "better answer",
-    "rejected": "worse answer",
-    "group": "kept together",
-    "tools": "functions",
-}
-LEARNED = ("output", "label", "messages", "chosen")
 BAD_SHOWN = 8
+TABS = {
+    "overview": "Overview",
+    "findings": "Findings",
+    "rows": "Rows",
+    "model": "As a model sees it",
+    "versions": "Versions and files",
+}
 
 
 @component
@@ -76,6 +72,7 @@ def DataBody(dataset_id: str) -> Any:
     surroundings = use_surroundings()
     datasets = use_topic(engine.library.datasets, every=0.5)
     dataset = next((each for each in datasets if each.id == dataset_id), None)
+    tab = use_topic(session.data_tab, every=0.0)
     if dataset is None:
         nothing = empty(
             ft.Icons.SEARCH_OFF,
@@ -95,17 +92,39 @@ def DataBody(dataset_id: str) -> Any:
         surroundings.width,
         surroundings.columns,
         ft.Column([title(dataset.name), under], spacing=S1, tight=True),
-        _facts(dataset, surroundings.columns == 1),
-        Quality(dataset),
-        Findings(dataset),
         *([Made(dataset)] if dataset.parent else []),
-        _roles(dataset),
-        AsModel(dataset),
+        row(*(_tab(each, words, dataset, tab, session.data_tab.set) for each, words in TABS.items())),
+        _shown(tab, dataset, surroundings.columns == 1),
         actions=(
             link("All data", "/data"),
             primary("Fine-tune with it", tune, icon=ft.Icons.AUTO_FIX_HIGH),
         ),
     )
+
+
+def _tab(key: str, words: str, dataset: Dataset, chosen: str, choose: Any) -> ft.Control:
+    concerns = sum(each.level != "info" for each in dataset.findings)
+    counted = f"{words} ({concerns})" if key == "findings" and concerns else words
+    return chip(counted, lambda: choose(key), selected=key == chosen)
+
+
+def _shown(tab: str, dataset: Dataset, narrow: bool) -> Any:
+    """What the tab holds."""
+    match tab:
+        case "findings":
+            return Findings(dataset)
+        case "rows":
+            return Browse(dataset)
+        case "model":
+            return AsModel(dataset)
+        case "versions":
+            return Versions(dataset)
+        case _:
+            return ft.Column(
+                [_facts(dataset, narrow), Quality(dataset), Columns(dataset)],
+                spacing=S4,
+                horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+            )
 
 
 def _facts(dataset: Dataset, narrow: bool) -> ft.Control:
@@ -187,35 +206,6 @@ def concerned(finding: Finding) -> str:
     if not finding.rows or "%" in finding.what or f"{finding.rows:,}" in finding.what:
         return ""
     return f"{plural(finding.rows, 'row')}, {_percent(finding.share)} of all. "
-
-
-def roles_of(mapping: Mapping) -> list[tuple[str, str]]:
-    """Which column plays which role, in the order that people read a row: (role, column)."""
-    found = [(role, getattr(mapping, role)) for role in ROLE_WORDS if getattr(mapping, role)]
-    return [*found, *(("choice", each) for each in mapping.choices)]
-
-
-def _roles(dataset: Dataset) -> ft.Control:
-    lines: list[ft.Control] = [
-        ft.Row(
-            [
-                ft.Container(
-                    ft.Row([badge(ROLE_WORDS.get(role, role), "tuned" if role in LEARNED else "info")]), width=130
-                ),
-                code(column, expand=True),
-            ],
-            spacing=S3,
-        )
-        for role, column in roles_of(dataset.mapping)
-    ]
-    for words, text in (("system message", dataset.mapping.system_text), ("task", dataset.mapping.task_text)):
-        if text:
-            lines.append(row(badge(words, "plain"), muted(text, size=14)))
-    form = f"{dataset.source_format.upper()}{f', {dataset.encoding}' if dataset.encoding else ''}"
-    if not lines:
-        lines.append(muted("Its rows are in the usual form; no column had to be named.", size=14))
-    legend = muted(f"{form}. Purple columns are learned, the others are only read.")
-    return section("Which column is what", card(ft.Column([*lines, legend], spacing=S2, tight=True)))
 
 
 @component

@@ -22,6 +22,7 @@ from studio.kit import (
     loading,
     muted,
     number,
+    plural,
     ring,
     row,
     section,
@@ -41,11 +42,19 @@ WHOLE_TEXT = {
     "redact": "Hide these personal details",
     "trim": "Trim these spaces",
 }
-DONE_WORDS = {
+DONE_WORDS: dict[str, str] = {
     "drop": "without those rows",
     "repair_encoding": "with its characters repaired",
     "redact": "with personal details hidden",
     "trim": "trimmed",
+}
+
+STEP_WORDS = {
+    "repair_encoding": "characters repaired",
+    "redact": "personal details hidden",
+    "trim": "trimmed",
+    "remap": "columns mapped anew",
+    "show": "hidden rows in sight again",
 }
 
 
@@ -91,8 +100,8 @@ def Quality(dataset: Dataset) -> Any:
         missing = muted("It was imported before there was a quality report. Import its file again.", size=14)
         return section("Quality", card(missing if loaded.done else loading("Reading its quality report")))
     report = loaded.value
-    parts = [card(_score(report, dataset.findings)), card(_rows(report.row_scores))]
-    return section("Quality", columns(parts, 1 if narrow else 2))
+    parts = [card(_score(report, dataset.findings)), card(_rows(report.row_scores)), card(_lengths(report))]
+    return section("Quality", columns(parts, 1 if narrow else 3))
 
 
 def _score(report: QualityReport, findings: tuple[Finding, ...]) -> ft.Control:
@@ -145,15 +154,32 @@ def _rows(histogram: Histogram) -> ft.Control:
     )
 
 
+def _lengths(report: QualityReport) -> ft.Control:
+    bins = bins_of(report.row_lengths)
+    tokens = report.tokens
+    said = f"Half have up to {tokens.median:,} tokens, 95 % up to {tokens.p95:,}, by estimate."
+    return ft.Column(
+        [
+            label("Length of each row"),
+            ft.Semantics(content=bars(bins, "tokens"), label=f"Lengths. {said}", image=True, container=True),
+            muted(said, size=14),
+        ],
+        spacing=S3,
+        tight=True,
+        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+    )
+
+
 def step_words(step: Step) -> str:
     """What a recorded step did."""
-    if step.do != "drop":
-        return {"repair_encoding": "characters repaired", "redact": "personal details hidden", "trim": "trimmed"}[
-            step.do
-        ]
+    if step.do in STEP_WORDS:
+        return STEP_WORDS[step.do]
+    deed = "hidden" if step.do == "hide" else "left out"
     if step.language:
-        return f"rows not in “{step.language}” left out"
-    return f"rows left out: {step.finding.replace('_', ' ')}" if step.finding else f"{len(step.rows)} rows left out"
+        return f"rows not in “{step.language}” {deed}"
+    return (
+        f"rows {deed}: {step.finding.replace('_', ' ')}" if step.finding else f"{plural(len(step.rows), 'row')} {deed}"
+    )
 
 
 def Made(dataset: Dataset) -> ft.Control:

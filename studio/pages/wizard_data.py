@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import anyio
 import flet as ft
 
 from engine.core.errors import unexpected
 from engine.core.home import given_path
 from engine.data.nouns import Dataset
+from engine.data.service import Progress
 from studio.hooks import use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     ErrorCard,
     TextField,
+    bar,
     body,
     card,
     columns,
@@ -23,7 +27,10 @@ from studio.kit import (
     label,
     loading,
     muted,
+    percent,
     plural,
+    primary,
+    quiet,
     row,
 )
 from studio.pages.upload import Uploads
@@ -43,12 +50,41 @@ SAMPLES = {
 EARLIER = 4
 
 
-async def import_chosen(engine: Engine, session: Session) -> None:
+async def import_chosen(
+    engine: Engine, session: Session, on_progress: Callable[[Progress], None] | None = None
+) -> None:
     """Make the inspected file a dataset and keep its id in the draft. Raises StudioError."""
     draft = session.wizard.value
     mapping = draft.mapping or (draft.inspection.mapping if draft.inspection else None)
-    dataset = await engine.library.add(Path(draft.path), Path(draft.path).stem, mapping)
+    dataset = await engine.library.add(Path(draft.path), Path(draft.path).stem, mapping, on_progress=on_progress)
     session.edit(dataset=dataset.id)
+
+
+@component
+def ImportButton(words: str, done: Callable[[], None], disabled: bool = False) -> Any:
+    """Imports what the draft names, shows how far it is, and can be stopped."""
+    engine, session = use_engine(), use_session()
+    progress, set_progress = ft.use_state(lambda: None)
+    scope = ft.use_ref(cast("anyio.CancelScope | None", None))
+
+    async def keep() -> None:
+        set_progress(lambda _: Progress(0, 1))
+        try:
+            with anyio.CancelScope() as scope.current:
+                await import_chosen(engine, session, lambda told: set_progress(lambda _: told))
+                done()
+        finally:
+            set_progress(lambda _: None)
+
+    def stop() -> None:
+        if scope.current is not None:
+            scope.current.cancel()
+
+    if progress is None:
+        return primary(words, keep, icon=ft.Icons.DOWNLOAD_DONE, disabled=disabled)
+    share = progress.done / max(1, progress.total)
+    said = f"Reading, {percent(share)}" if share < 1 else "Looking at all rows together"
+    return row(ft.Container(bar(share, name="Importing"), width=180), muted(said, size=14), quiet("Stop", stop))
 
 
 @component
@@ -120,12 +156,32 @@ def Sources(draft: WizardDraft, look: Any, offer_earlier: bool) -> Any:
     )
     kinds = muted("CSV, TSV, JSON, JSONL, Parquet or plain text, also gzipped. The file itself is never changed.")
     samples = [_sample(path, draft, look) for path in engine.library.samples() if path.name in SAMPLES]
-    blocks = [source, kinds, label("Or start from a sample"), columns(samples, 1 if narrow else 3)]
+    blocks = [source, kinds, Paste(look), label("Or start from a sample"), columns(samples, 1 if narrow else 3)]
     shipped = {path.name for path in engine.library.samples()}
     earlier = [each for each in datasets if Path(each.source).name not in shipped][:EARLIER]
     if earlier and offer_earlier:
         blocks += [label("Or use data from before"), *[_earlier(each, draft, session) for each in earlier]]
     return ft.Column(blocks, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
+@component
+def Paste(look: Any) -> Any:
+    """Rows that are pasted instead of a file."""
+    engine = use_engine()
+    open_, set_open = ft.use_state(False)
+    words, set_words = ft.use_state("")
+
+    async def read() -> None:
+        await look(str(await engine.library.paste(words)))
+
+    if not open_:
+        return row(quiet("Paste rows instead", lambda: set_open(True), icon=ft.Icons.CONTENT_PASTE))
+    field = TextField(words, set_words, label="Rows, as they would stand in a file", lines=8, mono=True)
+    return ft.Column(
+        [field, row(Busy("Read what is pasted", "Reading", read, main=False, disabled=not words.strip()))],
+        spacing=S2,
+        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+    )
 
 
 def _sample(path: Path, draft: WizardDraft, look: Any) -> ft.Control:

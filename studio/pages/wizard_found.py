@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import flet as ft
-import msgspec
 
-from engine.core.errors import unexpected
 from engine.core.home import given_path
-from engine.data.nouns import BadRow, Finding, Inspection, Mapping, Row, Schema
-from studio.hooks import use_engine, use_session, use_surroundings
+from engine.data.inspect import mapped_roles
+from engine.data.nouns import BadRow, Finding, Inspection, Mapping, Row
+from studio.hooks import use_engine, use_session
 from studio.kit import (
-    Busy,
-    Choice,
-    ErrorCard,
     badge,
     body,
     card,
@@ -26,32 +22,16 @@ from studio.kit import (
     notice,
     percent,
     plural,
+    quiet,
     row,
     section,
 )
+from studio.pages.data_mapping import LEARNED, SCHEMAS, MappingForm
 from studio.session import WizardDraft
-from studio.theme import S1, S2, S3, S4, Ink
+from studio.theme import S1, S2, S3, Ink
 
 LEVELS = {"problem": "bad", "warning": "warn", "info": "info"}
 PROBLEMS_SHOWN, SAMPLES_SHOWN = 8, 3
-SCHEMAS: dict[str, str] = {
-    "chat": "conversations",
-    "instruction": "questions with answers",
-    "classification": "texts with labels",
-    "text": "plain texts",
-    "preference": "pairs of a better and a worse answer",
-    "kto": "answers rated good or bad",
-    "multiple_choice": "questions with choices",
-}
-MAPPABLE: tuple[Schema, ...] = ("instruction", "classification", "text", "preference", "kto", "chat")
-NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
-    "instruction": (("instruction", "Question"), ("output", "Answer"), ("input", "Extra input (may stay empty)")),
-    "classification": (("text", "Text"), ("label", "Label")),
-    "text": (("text", "Text"),),
-    "preference": (("instruction", "Question"), ("chosen", "Better answer"), ("rejected", "Worse answer")),
-    "kto": (("instruction", "Question"), ("output", "Answer"), ("label", "Good or bad")),
-    "chat": (("messages", "Conversation"),),
-}
 
 
 @component
@@ -59,9 +39,12 @@ def Found(draft: WizardDraft) -> Any:
     """Everything the inspection says."""
     found = draft.inspection
     assert found is not None
+    changing, set_changing = ft.use_state(False)
     blocks: list[ft.Control] = [card(_summary(found))]
-    if not found.detection.sure:
+    if not found.detection.sure or changing:
         blocks.append(MapColumns(draft))
+    elif not draft.dataset:
+        blocks.append(row(quiet("Map the columns otherwise", lambda: set_changing(True))))
     blocks += [finding_notice(each) for each in found.findings]
     if found.bad_count:
         blocks.append(bad_rows(found.bad[:PROBLEMS_SHOWN], found.bad_count))
@@ -92,13 +75,13 @@ def _summary(found: Inspection) -> ft.Control:
             padding=ft.Padding.symmetric(horizontal=S3, vertical=S1),
             tooltip=guess.evidence,
         )
-        for guess in found.detection.roles
+        for guess in mapped_roles(found.detection, found.mapping)
     ]
     return ft.Column([label(what), muted(form, size=14), row(*roles)], spacing=S2, tight=True)
 
 
 def _tone(role: str) -> str:
-    return "tuned" if role in ("output", "label", "messages", "chosen") else "plain" if role == "ignored" else "info"
+    return "tuned" if role in LEARNED else "plain" if role == "ignored" else "info"
 
 
 def finding_notice(finding: Finding) -> ft.Control:
@@ -150,54 +133,17 @@ def _pair(row_: Row) -> ft.Control:
 
 @component
 def MapColumns(draft: WizardDraft) -> Any:
-    """The person says which column is what, because the file does not say it clearly."""
+    """The person says which column is what, because the file does not say it clearly, or otherwise than it was read."""
     engine, session = use_engine(), use_session()
     found = draft.inspection
     assert found is not None
-    suggested = found.detection.mapping or Mapping(schema="instruction")
-    schemas = [(each, SCHEMAS[each]) for each in MAPPABLE]
-    first: str = suggested.schema if suggested.schema in MAPPABLE else "instruction"
-    schema, set_schema = ft.use_state(first)
-    chosen, set_chosen = ft.use_state(lambda: {role: getattr(suggested, role) for role, _ in NEEDED[schema]})
-    problem, set_problem = ft.use_state(lambda: None)
-    width = 200 if use_surroundings().columns > 1 else 300
 
-    async def use() -> None:
-        fields = {role: chosen.get(role, "") for role, _ in NEEDED[schema]}
-        mapping = msgspec.convert({"schema": schema, **fields}, Mapping)
-        set_problem(lambda _: None)
-        try:
-            inspection = await engine.library.inspect(given_path(draft.path), mapping)
-        except Exception as error:  # noqa: BLE001 - shown as a card
-            card_ = unexpected(error)
-            set_problem(lambda _: card_)
-        else:
-            session.edit(inspection=inspection, mapping=mapping)
+    async def use(mapping: Mapping) -> None:
+        inspection = await engine.library.inspect(given_path(draft.path), mapping)
+        session.edit(inspection=inspection, mapping=mapping)
 
-    columns = [("", "not used"), *[(each, each) for each in found.columns]]
-    fields = [
-        Choice(
-            chosen.get(role, ""),
-            columns,
-            lambda column, role=role: set_chosen(lambda now: {**now, role: column}),
-            label=words,
-            width=width,
-        )
-        for role, words in NEEDED[schema]
-    ]
-    missing = any(not chosen.get(role) for role, _ in NEEDED[schema] if role != "input")
-    return notice(
-        "warn",
-        "Which column is what?",
-        "The file does not say it clearly enough to decide without you.",
-        ft.Column(
-            [
-                Choice(schema, schemas, set_schema, label="Each row is", width=width + 60),
-                ft.Row(fields, spacing=S3, run_spacing=S3, wrap=True),
-                row(Busy("Use these columns", "Reading", use, disabled=missing)),
-                *([ErrorCard(problem)] if problem is not None else []),
-            ],
-            spacing=S4,
-            tight=True,
-        ),
-    )
+    why = "The file does not say it clearly enough to decide without you."
+    if found.detection.sure:
+        why = "Choose how each row is to be read."
+    form = MappingForm(found.columns, draft.mapping or found.detection.mapping, use, "Use these columns")
+    return notice("info" if found.detection.sure else "warn", "Which column is what?", why, form)

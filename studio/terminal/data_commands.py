@@ -10,7 +10,7 @@ import typer
 from engine import orders
 from engine.core.home import Home
 from engine.core.settings import load
-from engine.data.nouns import Dataset, Limits, TextRows
+from engine.data.nouns import Dataset, Limits, Order, TextRows
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.library_commands import library
 from studio.terminal.show import print_json, say, table
@@ -28,6 +28,13 @@ MapOption = Annotated[
     typer.Option(help="A column's role, for example --map instruction=frage --map output=antwort."),
 ]
 RowsOption = Annotated[TextRows, typer.Option("--text-rows", help="What one row of a plain text is.")]
+SplitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="How rows are divided: validation=0.1, test=0.1, seed=7, stratify=false; by=time with time=COLUMN, or "
+        "by=given with column=COLUMN. Can be repeated."
+    ),
+]
 
 
 @data.command("inspect")
@@ -35,10 +42,7 @@ RowsOption = Annotated[TextRows, typer.Option("--text-rows", help="What one row 
 def data_inspect(
     files: FilesArgument,
     map: MapOption = None,
-    split: Annotated[
-        list[str] | None,
-        typer.Option(help="How rows are divided, for example --split validation=0.1 --split test=0.1."),
-    ] = None,
+    split: SplitOption = None,
     text_rows: RowsOption = "auto",
     home: HomeOption = None,
     json: JsonOption = False,
@@ -58,18 +62,26 @@ def data_inspect(
 @data.command("import")
 @command
 def data_import(
-    files: list[Path],
+    files: FilesArgument,
     name: Annotated[str, typer.Option(help="What to call it; the file's name otherwise.")] = "",
     map: MapOption = None,
+    split: SplitOption = None,
+    text_rows: RowsOption = "auto",
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Import data files, or a folder of them, as one dataset."""
-    from studio.terminal.datasets import mapping_from, print_dataset
+    from studio.terminal.datasets import mapping_from, print_dataset, split_from
 
-    paths = tuple(str(file.expanduser().absolute()) for file in files)
-    what = orders.Import(paths=paths, name=name, mapping=mapping_from(map or []))
-    dataset = ask(Home.open(home), what, Dataset)
+    with sources(files) as paths:
+        what = orders.Import(
+            paths=tuple(str(each.absolute()) for each in paths),
+            name=name,
+            mapping=mapping_from(map or []),
+            split=split_from(split or []),
+            text_rows=text_rows,
+        )
+        dataset = ask(Home.open(home), what, Dataset)
     print_json(dataset) if json else print_dataset(dataset)
 
 
@@ -92,6 +104,10 @@ def data_list(home: HomeOption = None, json: JsonOption = False) -> None:
 def data_show(
     dataset: Annotated[str, typer.Argument(help="A dataset's name, id, or the start of its id.")],
     rows: Annotated[int, typer.Option(min=0, max=1000, help="How many rows to show.")] = 3,
+    sort: Annotated[Order, typer.Option(help="In the order of the file, or the worst or the shortest first.")] = "row",
+    descending: Annotated[bool, typer.Option("--descending", help="The last, best or longest first.")] = False,
+    finding: Annotated[str, typer.Option(help="Only rows that bear this finding, such as duplicates.")] = "",
+    words: Annotated[str, typer.Option(help="Only rows with these words.")] = "",
     rendered: Annotated[
         bool, typer.Option("--rendered", help="Show rows as the model sees them, with what is learned marked.")
     ] = False,
@@ -100,21 +116,22 @@ def data_show(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a dataset and its first rows."""
-    from itertools import islice
-
-    from engine.data.library import load_dataset, read_rows
+    """Show a dataset and some of its rows."""
+    from engine.data.library import load_dataset
+    from engine.data.paging import Filter, rows_page
     from studio.terminal.datasets import print_dataset, print_rows
 
     folder = Home.open(home).datasets
     found = load_dataset(folder, dataset)
     if rendered:
         return _show_rendered(Home.open(home), found, model, context, rows, json)
-    first = list(islice(read_rows(folder, found.id), rows))
+    wanted = Filter(finding=finding, words=words)
+    page = rows_page(folder / found.id, 0, rows, by=sort, descending=descending, filter=wanted)
     if json:
-        return print_json({"dataset": found, "rows": first})
+        rows_only, quality = [each.row for each in page.rows], [each.quality for each in page.rows]
+        return print_json({"dataset": found, "total": page.total, "rows": rows_only, "quality": quality})
     print_dataset(found)
-    return print_rows(first)
+    return print_rows(page.rows)
 
 
 def _model_folder(home: Home, wanted: str) -> Path:

@@ -10,7 +10,8 @@ from rich.markup import escape
 from engine.core.errors import DataError
 from engine.data.diff import RowChange
 from engine.data.inspect import mapped_roles
-from engine.data.nouns import Dataset, DatasetRow, Finding, Inspection, Mapping, Row, SplitPlan
+from engine.data.nouns import COLUMN_ROLES, Dataset, Finding, Inspection, Mapping, Row, SplitPlan
+from engine.data.paging import PagedRow
 from engine.data.preferences import shared_turns
 from engine.data.preview import PreviewRow
 from engine.data.quality_report import QualityReport
@@ -60,7 +61,8 @@ def print_dataset(dataset: Dataset) -> None:
     console.print(
         f"{dataset.rows:,} rows: {dataset.train_rows:,} to train on, {dataset.validation_rows:,} held out"
         f"{f', {dataset.test_rows:,} for testing' if dataset.test_rows else ''}; "
-        f"{dataset.schema}; {dataset.bad} lines with a problem; {dataset.duplicates} repeated"
+        f"{dataset.schema}; lines with a problem: {dataset.bad:,}; repeated: {dataset.duplicates:,}"
+        f"{f'; hidden: {dataset.hidden:,}' if dataset.hidden else ''}"
     )
     if dataset.score is not None:
         console.print(f"quality {dataset.score:.0f} of 100")
@@ -80,7 +82,7 @@ def print_quality(quality: QualityReport) -> None:
     """The score, what it is made of, and how long rows are."""
     console.print(f"[bold]Quality {quality.score:.0f} of 100[/]")
     for reason in quality.reasons:
-        console.print(f"  −{reason.points:.1f} {reason.finding}")
+        console.print(f"  −{reason.points:.1f} {_plain(reason.finding)}")
 
 
 def print_preview(rows: Sequence[PreviewRow]) -> None:
@@ -94,11 +96,18 @@ def print_preview(rows: Sequence[PreviewRow]) -> None:
         console.print("".join(parts))
 
 
-def print_rows(rows: Sequence[DatasetRow]) -> None:
-    """Rows as conversations."""
-    for row in rows:
-        console.print()
-        _print_row(row.row)
+def print_rows(rows: Sequence[PagedRow]) -> None:
+    """Rows as conversations, each with its number, points and length."""
+    for each in rows:
+        seen = each.quality
+        why = "".join(f", −{reason.points:.0f} {_plain(reason.finding)}" for reason in seen.reasons)
+        console.print(f"\n[dim]row {seen.row:,}: {seen.score} points{why}; {seen.characters:,} characters[/]")
+        _print_row(each.row.row)
+
+
+def _plain(finding: str) -> str:
+    """A finding's id in words."""
+    return finding.replace("_", " ")
 
 
 def _print_row(row: Row) -> None:
@@ -127,7 +136,7 @@ def mapping_from(words: list[str]) -> Mapping | None:
         raise DataError(
             "The mapping cannot be used.",
             str(error),
-            "Roles are: instruction, input, output, system, messages, text, label, chosen, rejected, group, choices.",
+            f"Roles are: {', '.join(COLUMN_ROLES)}, choices.",
             "Write for example --map instruction=question --map output=reply.",
         ) from error
 
@@ -160,7 +169,7 @@ def _schema(given: dict[str, str]) -> str:
         return "multiple_choice"
     if "label" in given and ("output" in given or "messages" in given):
         return "kto"
-    if "messages" in given:
+    if "messages" in given and "instruction" not in given:
         return "chat"
     if "label" in given:
         return "classification"

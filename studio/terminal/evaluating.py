@@ -1,27 +1,129 @@
-"""Evaluating a version from the terminal, and showing the evidence."""
+"""Evaluating versions from the terminal, and showing the evidence."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
 import anyio
+import typer
 from rich.markup import escape
 
 from engine import orders
-from engine.core.errors import RunError, StudioError
+from engine.core.errors import DataError, RunError, StudioError
 from engine.core.home import Home
-from engine.results.evaluation import Evaluation, Example, Scores
-from engine.results.versions import Versions
+from engine.results.evaluation import Evaluation, Example, Result
+from engine.results.following import advice_for
+from engine.results.verdict import chance
+from engine.results.versions import Version, Versions
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
-from studio.terminal.show import console, table
+from engine.spec.suite import Check, Pattern, Side
+from studio.terminal.command import HomeOption, JsonOption, command
+from studio.terminal.judging import judged, print_judged
+from studio.terminal.show import console, print_card, print_json, table
 from studio.terminal.waiting import evaluation_of
 from studio.terminal.watching import watch
 
+VersionArgument = Annotated[str, typer.Argument(help="A version (“name v1.0.0”), its run, or `last`.")]
+USUAL = orders.Measuring()
 
-def evaluate_version(home: Home, words: str) -> Evaluation:
+
+@command
+def evaluate(
+    version: VersionArgument = "last",
+    on: Annotated[str, typer.Option(help="Another dataset to ask instead of the version's held-out rows.")] = "",
+    side: Annotated[str, typer.Option(help="held-out, test, or all rows.")] = "held-out",
+    rows: Annotated[int, typer.Option(min=0, help="Most rows to ask; 0 takes the usual thousand.")] = 0,
+    contains: Annotated[list[str] | None, typer.Option(help="Words that every answer must have; repeatable.")] = None,
+    lacks: Annotated[list[str] | None, typer.Option(help="Words that no answer may have; repeatable.")] = None,
+    regex: Annotated[list[str] | None, typer.Option(help="An expression every answer must match; repeatable.")] = None,
+    check: Annotated[
+        list[Path] | None,
+        typer.Option(help="A Python file with check(prompt, answer, reference) → true, false or 0 to 1; repeatable."),
+    ] = None,
+    judge_model: Annotated[
+        str, typer.Option(help="Have a model judge the answers: its name at --judge-url, or a local model or version.")
+    ] = "",
+    judge_url: Annotated[str, typer.Option(help="An OpenAI-compatible endpoint, such as http://host:port/v1.")] = "",
+    judge_key: Annotated[
+        str, typer.Option(help="The environment variable that holds the endpoint's key.")
+    ] = "PEFT_STUDIO_JUDGE_KEY",
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let base and tuned model answer rows that training never saw, and say what the difference is worth."""
+    measuring = orders.Measuring(
+        dataset=on,
+        side=side_of(side, on),
+        rows=rows,
+        patterns=patterns_of(contains or [], lacks or [], regex or []),
+        checks=tuple(check_of(path) for path in check or []),
+    )
+    place = Home.open(home)
+    result = evaluate_version(place, version, measuring)
+    if judge_model:
+        result = judged(place, result, judge_model, judge_url, judge_key)
+    if json:
+        return print_json(result)
+    print_evaluation(result)
+    print_advice(place, result.version)
+    return None
+
+
+def print_advice(home: Home, version_id: str) -> None:
+    """What to do next, with the words that do it."""
+    versions = Versions(home.versions)
+    version = versions.find(version_id)
+    found = anyio.run(advice_for, versions, version, home.runs, home.datasets)
+    if found:
+        console.print("To try next:")
+    for each in found:
+        changes = "".join(f" --set {name}={value}" for name, value in each.edits.items())
+        again = f"  [dim]peft-studio train {version.dataset_id}{changes}[/]" if changes else ""
+        console.print(f"  • {escape(each.what)} {escape(each.words)}{again}")
+
+
+def side_of(words: str, dataset: str) -> Side:
+    """The side that is asked: every row of another dataset unless said otherwise. Raises DataError."""
+    if words == "held-out" and dataset:
+        return "all"
+    for side in ("held-out", "test", "all"):
+        if words == side:
+            return side
+    raise DataError(f"There is no side “{words}”.", "Rows are held-out, test, or all.", "Choose one of these.")
+
+
+def patterns_of(contains: Sequence[str], lacks: Sequence[str], regex: Sequence[str]) -> tuple[Pattern, ...]:
+    """What the options mean, each named by its words."""
+    return (
+        *(Pattern(name=f"has “{text}”", text=text) for text in contains),
+        *(Pattern(name=f"lacks “{text}”", text=text, wanted=False) for text in lacks),
+        *(Pattern(name=f"matches {text}", text=text, regex=True) for text in regex),
+    )
+
+
+def check_of(path: Path) -> Check:
+    """A check read from its file. Raises DataError."""
+    try:
+        return Check(name=path.stem, source=path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"The check {path} cannot be read.", f"{error}.", "Name a Python file with a function `check`."
+        ) from error
+
+
+def evaluate_version(home: Home, words: str, measuring: orders.Measuring = USUAL) -> Evaluation:
     """Have base and tuned answer, watch, and return the verdict. Raises StudioError."""
     versions = Versions(home.versions)
-    version = versions.find(words)
-    run = anyio.run(orders.ask, home, orders.Evaluate(version=version.id), orders.Started).run
+    return evaluate_versions(home, (versions.find(words),), measuring)[0]
+
+
+def evaluate_versions(home: Home, chosen: Sequence[Version], measuring: orders.Measuring = USUAL) -> list[Evaluation]:
+    """Have the base and these versions of it answer the same rows, watch, and return the verdicts."""
+    asked = orders.Evaluate(versions=tuple(version.id for version in chosen), measuring=measuring)
+    run = anyio.run(orders.ask, home, asked, orders.Started).run
     view = watch(RunFolder(home.runs / run))
     if view.state is not RunState.COMPLETED:
         if view.error:
@@ -29,26 +131,58 @@ def evaluate_version(home: Home, words: str) -> Evaluation:
         raise RunError(
             "The evaluation is not finished.", f"It is {view.state.value}.", f"Resume it: peft-studio resume {run}"
         )
-    result = evaluation_of(versions, version, run)
-    if result is None:
-        raise RunError(
-            "The answers were not scored.",
-            "All answers are there, but no verdict was made of them.",
-            "Run the evaluation again; its log says more.",
-        )
-    return result
+    return [_verdict(Versions(home.versions), version, run) for version in chosen]
+
+
+def _verdict(versions: Versions, version: Version, run: str) -> Evaluation:
+    if found := evaluation_of(versions, version, run):
+        return found
+    raise RunError(
+        "The answers were not scored.",
+        "All answers are there, but no verdict was made of them.",
+        "Run the evaluation again; its log says more.",
+    )
 
 
 def print_evaluation(result: Evaluation) -> None:
-    """Both models side by side, the verdict, and where they differ."""
-    table(("", ">exact match", ">token F1", ">perplexity"), [_row("base", result.base), _row("tuned", result.tuned)])
-    console.print(f"\n[bold]{escape(result.verdict)}[/]\n")
+    """Both models side by side, the verdict, the score, and where they differ."""
+    head = [
+        [name, f"{100 * each.exact_match:.0f} %", f"{each.token_f1:.2f}", f"{each.perplexity:.2f}"]
+        for name, each in (("base", result.base), ("tuned", result.tuned))
+    ]
+    table(("", ">exact match", ">token F1", ">perplexity"), head)
+    console.print(f"\n[bold]{escape(result.verdict)}[/]")
+    if result.score:
+        console.print(escape(result.score.words))
+    console.print()
+    heads = ("measure", ">base", ">tuned", ">difference", ">95 % interval", ">p (Holm)", "effect")
+    table(heads, [_row(each) for each in result.results])
+    console.print()
+    if result.judged:
+        print_judged(result.judged)
+    for problem in result.problems:
+        print_card(problem)
     for example in telling(result):
         print_example(example)
 
 
-def _row(name: str, scores: Scores) -> list[str]:
-    return [name, f"{100 * scores.exact_match:.0f} %", f"{scores.token_f1:.2f}", f"{scores.perplexity:.2f}"]
+def _row(result: Result) -> list[str]:
+    paired, unit, described = result.difference, result.measure.unit, result.measure.better == "neither"
+    return [
+        escape(result.measure.title),
+        value_words(result.base.value, unit),
+        value_words(result.tuned.value, unit),
+        value_words(paired.difference, unit, sign=True),
+        f"{value_words(paired.low, unit)} to {value_words(paired.high, unit)}",
+        "" if described else chance(paired.corrected).removeprefix("p ").removeprefix("= "),
+        "" if described else paired.size,
+    ]
+
+
+def value_words(value: float, unit: str, *, sign: bool = False) -> str:
+    """A value of a measure: shares in percent, others with two digits."""
+    plus = "+" if sign else ""
+    return f"{100 * value:{plus}.1f}" if unit == "share" else f"{value:{plus}.2f}"
 
 
 def telling(result: Evaluation, count: int = 2) -> list[Example]:

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from engine.core.errors import DataError
 from engine.core.home import Home
 from engine.core.settings import load
-from engine.data.nouns import EXPORT_FORMATS, ExportFormat, Limits
+from engine.data.nouns import EXPORT_FORMATS, Limits, Step
 from studio.terminal.command import HomeOption, JsonOption, command
 from studio.terminal.show import bytes_words, console, print_json, table
 
@@ -25,7 +24,10 @@ def data_fix(
     dataset: DatasetArgument,
     fixes: Annotated[
         list[str],
-        typer.Argument(help="drop:FINDING, drop:rows:3,8-10, drop:language:en, repair_encoding, redact or trim."),
+        typer.Argument(
+            help="drop:FINDING, drop:rows:3,8-10, drop:language:en (or hide: instead of drop:), show, repair_encoding, "
+            "redact or trim."
+        ),
     ],
     home: HomeOption = None,
     json: JsonOption = False,
@@ -36,6 +38,24 @@ def data_fix(
     from studio.terminal.datasets import print_dataset
 
     made = fix(Home.open(home).datasets, dataset, [step_from(each) for each in fixes])
+    print_json(made) if json else print_dataset(made)
+
+
+@library.command("remap")
+@command
+def data_remap(
+    dataset: DatasetArgument,
+    map: Annotated[
+        list[str], typer.Option(help="A column's role, or a template: --map instruction='{title}: {question}'.")
+    ],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a new version of a dataset with its columns mapped anew."""
+    from engine.data.fixing import fix
+    from studio.terminal.datasets import mapping_from, print_dataset
+
+    made = fix(Home.open(home).datasets, dataset, [Step(do="remap", mapping=mapping_from(map))])
     print_json(made) if json else print_dataset(made)
 
 
@@ -94,17 +114,10 @@ def data_export(
     json: JsonOption = False,
 ) -> None:
     """Write a dataset as a file for other programs."""
-    from engine.data.export import export
+    from engine.data.export import export, format_from
 
-    done = export(Home.open(home).datasets, dataset, _format(format), out.expanduser().absolute())
+    done = export(Home.open(home).datasets, dataset, format_from(format), out.expanduser().absolute())
     print_json(done) if json else console.print(f"{done.rows:,} rows, {bytes_words(done.bytes)}: {done.path}")
-
-
-def _format(word: str) -> ExportFormat:
-    for each in EXPORT_FORMATS:
-        if word == each:
-            return each
-    raise DataError(f"There is no format “{word}”.", f"There are: {', '.join(EXPORT_FORMATS)}.", "Choose one of them.")
 
 
 @library.command("merge")

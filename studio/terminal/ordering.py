@@ -36,8 +36,20 @@ MethodOption = Annotated[
 NameOption = Annotated[str, typer.Option(help="The run's name; the dataset's otherwise.")]
 
 
+ParentOption = Annotated[
+    str, typer.Option("--from", help="A version to go on from, with its model and method, instead of a fresh adapter.")
+]
+
+
 def order_of(
-    dataset: str, model: str, profile: str, method: str, objective: str, name: str, edits: list[str] | None
+    dataset: str,
+    model: str,
+    profile: str,
+    method: str,
+    objective: str,
+    name: str,
+    edits: list[str] | None,
+    parent: str = "",
 ) -> orders.Order:
     """The order that these words mean. Raises StudioError for a setting without a value."""
     return orders.Order(
@@ -48,6 +60,7 @@ def order_of(
         objective=objective,
         name=name,
         edits=dict(edit(each) for each in edits or []),
+        parent=parent,
     )
 
 

@@ -19,6 +19,9 @@ MemoryOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option(help="Without a dataset: plan for a device that is not here, for example “RTX 4090”.")
 ]
+ProbeOption = Annotated[
+    bool, typer.Option("--probe", help="With a dataset: time the first steps here, and correct the estimate by them.")
+]
 LossOption = Annotated[
     str,
     typer.Option(

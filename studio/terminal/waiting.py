@@ -25,11 +25,10 @@ def version_of(versions: Versions, view: RunView) -> Version | None:
 
 
 def evaluation_of(versions: Versions, version: Version, run: str) -> Evaluation | None:
-    """The verdict of one evaluation run."""
+    """The verdict of one evaluation run on one version."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        found = versions.evaluation(version)
-        if found and found.run == run:
+        if found := versions.evaluation_by(version, run):
             return found
         time.sleep(0.1)
     return None

@@ -39,6 +39,19 @@ def test_tests_need_more_and_keep_what_is_there(calls: list[tuple[str, ...]]) ->
     assert [words[2].rpartition("[")[2] for words in calls] == ["train]", "test,train]"]
 
 
+@pytest.mark.parametrize(
+    ("words", "left", "extras"),
+    [
+        (["test", "--with", "gguf"], ["test"], ["gguf"]),
+        (["test", "-x", "--with", "gguf", "--with", "onnx", "-q"], ["test", "-x", "-q"], ["gguf", "onnx"]),
+        (["runs", "--with"], ["runs", "--with"], []),
+        ([], [], []),
+    ],
+)
+def test_optional_parts_are_taken_out_of_the_words(words: list[str], left: list[str], extras: list[str]) -> None:
+    assert run.with_extras(words) == (left, extras)
+
+
 def test_another_pin_installs_again(calls: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     run.set_up(("train",))
     monkeypatch.setattr(run, "fingerprint", lambda: "other")

@@ -189,8 +189,8 @@ TALKS = {
 CANNOT = {("tools", "alpaca"), ("ratings", "alpaca"), ("ratings", "openai")} | {
     ("text", each) for each in ("alpaca", "sharegpt", "openai")
 }
-RENAMED = {("tools", "sharegpt"), ("preferences", "openai"), ("chat", "alpaca"), ("pairs", "parquet")}
-"""Forms that other programs read and ours only in part: ids of calls, OpenAI's preferences, turns before the last."""
+RENAMED = {("tools", "sharegpt"), ("preferences", "openai"), ("pairs", "parquet")}
+"""Forms that other programs read and ours only in part: ids of calls, OpenAI's preferences."""
 
 
 @pytest.mark.parametrize("format", EXPORT_FORMATS)

@@ -14,6 +14,8 @@ from engine.core.errors import DataError, StorageError
 from engine.data.library import import_file, list_datasets, load_dataset, read_bad, read_rows
 from engine.data.nouns import Mapping, Message, Row
 from engine.data.split import content_key
+from engine.data.study import study
+from engine.data.tally import tokens_of
 from tests.data.fixtures import as_csv, as_jsonl
 
 ROWS = [{"question": f"Question {n}?", "answer": f"Answer\n{n}, “so”"} for n in range(20)]
@@ -111,6 +113,48 @@ FINDINGS = {
     "damage": ([{"question": f"q{n}", "answer": f"grÃ¼Ã©{n}"} for n in range(3)], "damaged"),
     "one row": ([{"question": "q", "answer": "a"}] * 2, "one different row"),
 }
+
+
+def exact(asked: int = 40, said: int = 40, missing: int = 0, repeats: int = 0) -> list[dict[str, str]]:
+    """A hundred rows whose texts are so long, some without an answer, some said before."""
+    rows = [{"question": f"{n:0>{asked}}", "answer": f"{n:0>{said}}"} for n in range(100)]
+    for number in range(missing):
+        rows[number]["answer"] = ""
+    return [*rows[: 100 - repeats], *rows[missing : missing + repeats]]
+
+
+THRESHOLDS = {
+    "missing, 5 %": (exact(missing=5), "missing_values", "info"),
+    "missing, over 5 %": (exact(missing=6), "missing_values", "warning"),
+    "repeats, 2 %": (exact(repeats=2), "duplicates", "info"),
+    "repeats, over 2 %": (exact(repeats=3), "duplicates", "warning"),
+    "questions of 10 tokens": (exact(asked=40), "short_input", None),
+    "questions of under 10 tokens": (exact(asked=36), "short_input", "info"),
+    "answers of 1,000 tokens": (exact(said=4000), "long_output", None),
+    "answers of over 1,000 tokens": (exact(said=4004), "long_output", "warning"),
+}
+
+
+@pytest.mark.parametrize(("rows", "id", "level"), THRESHOLDS.values(), ids=THRESHOLDS.keys())
+def test_findings_are_raised_at_their_thresholds(
+    tmp_path: Path, rows: list[dict[str, str]], id: str, level: str | None
+) -> None:
+    (tmp_path / "x").write_bytes(as_jsonl(rows))
+    found = import_file(tmp_path / "ds", tmp_path / "x").findings
+    assert next((each.level for each in found if each.id == id), None) == level
+
+
+def test_tokens_are_estimated_alike_for_one_text_and_for_many() -> None:
+    texts = ["", "abc", "abcd", "grün und weiß", "日本語の文章", "e\u0301🎉 mixed", "x" * 401]
+    assert study(texts, [0] * len(texts)).tokens.tolist() == [tokens_of(each) for each in texts]
+
+
+def test_the_share_of_a_finding_is_of_the_rows_and_of_the_records_where_they_are_left_out(tmp_path: Path) -> None:
+    rows = [{"question": f"q{n}", "answer": f"a{n}"} for n in range(96)]
+    (tmp_path / "x").write_bytes(as_jsonl(rows) + b"\nbroken" * 3)
+    found = {each.id: each for each in import_file(tmp_path / "ds", tmp_path / "x").findings}
+    assert (found["short_input"].rows, found["short_input"].share) == (96, 1.0)
+    assert (found["bad_rows"].rows, found["bad_rows"].share) == (3, 0.0303)
 
 
 @pytest.mark.parametrize(("rows", "said"), FINDINGS.values(), ids=FINDINGS.keys())

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
+from engine.core.errors import DataError
 from engine.data.importing import import_file
 from engine.data.inspect import inspect_file
 from engine.data.language import interval, language_of
 from engine.data.library import rows_in
 from engine.data.marks import MARKS, score_of
-from engine.data.nouns import Dataset, Finding, Inspection, Mapping, SplitPlan
-from engine.data.paging import rows_page
+from engine.data.nouns import Dataset, Finding, Inspection, Mapping, Order, SplitPlan
+from engine.data.paging import Filter, PagedRow, rows_page
 from engine.data.personal import card_holds, iban_holds, redacted
 from engine.data.quality_report import read_quality
 from engine.data.repair import is_damaged, repaired
@@ -249,12 +250,75 @@ def test_rows_can_be_paged_by_score_and_length_and_filtered(tmp_path: Path) -> N
     worst = rows_page(folder, 0, 2, by="score")
     assert [(each.quality.row, each.quality.score) for each in worst.rows] == [(201, 60), (202, 94)]
     assert [each.finding for each in worst.rows[0].quality.reasons] == ["secrets"]
-    filtered = rows_page(folder, finding="untrimmed")
+    filtered = rows_page(folder, filter=Filter(finding="untrimmed"))
     assert filtered.total == 1 and filtered.rows[0].row.messages[0].content == "Is it trimmed? "
+    with pytest.raises(DataError) as caught:
+        rows_page(folder, filter=Filter(finding="untrimed"))
+    assert "untrimmed" in caught.value.card.actions[0].label
     longest = rows_page(folder, 0, 203, by="length", descending=True).rows
     lengths = [each.quality.characters for each in longest]
     assert lengths == sorted(lengths, reverse=True) and len(longest) == 203
     assert rows_page(folder, 202, 9).rows[0].row == list(rows_in(folder))[202]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    order=strategies.sampled_from(["row", "score", "length"]),
+    descending=strategies.booleans(),
+    wanted=strategies.builds(
+        Filter,
+        finding=strategies.sampled_from(["", "secrets", "untrimmed", "lopsided"]),
+        side=strategies.sampled_from([None, "train", "validation", "test"]),
+        words=strategies.sampled_from(["", "IS it", "trimmed", "nowhere"]),
+        points=strategies.tuples(strategies.integers(0, 100), strategies.integers(0, 100)),
+        characters=strategies.tuples(strategies.integers(0, 60), strategies.integers(0, 900)),
+    ),
+)
+def test_a_page_holds_what_a_plain_search_of_all_rows_finds(
+    planted: Path, order: Order, descending: bool, wanted: Filter
+) -> None:
+    every = rows_page(planted, 0, 1_000).rows
+    found = [each for each in every if _fits(each, wanted)]
+    keys = {
+        "row": lambda e: e.quality.row,
+        "score": lambda e: e.quality.score,
+        "length": lambda e: e.quality.characters,
+    }
+    found.sort(key=keys[order], reverse=descending)
+    page = rows_page(planted, 2, 7, by=order, descending=descending, filter=wanted)
+    assert page.total == len(found) and page.rows == tuple(found[2:9])
+
+
+def _fits(each: PagedRow, wanted: Filter) -> bool:
+    seen, said = each.quality, "\n".join(message.content for message in each.row.messages).lower()
+    return (
+        (not wanted.finding or wanted.finding in [reason.finding for reason in seen.reasons])
+        and wanted.side in (None, each.row.split)
+        and all(word in said for word in wanted.words.lower().split())
+        and wanted.points[0] <= seen.score <= wanted.points[1]
+        and wanted.characters[0] <= seen.characters <= wanted.characters[1]
+    )
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset with some of everything."""
+    folder = tmp_path_factory.mktemp("planted")
+    (folder / "a.jsonl").write_bytes(as_jsonl(rows(*PLANTED.values(), count=40)))
+    return folder / "ds" / import_file(folder / "ds", folder / "a.jsonl").id
+
+
+def test_signatures_in_files_give_the_clusters_that_those_in_memory_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{'one two three four five six seven eight nine ten' if n % 3 else n} and {n // 6}" for n in range(90)]
+    found = []
+    for held in (1 << 20, 17):  # the second goes to files after a byte
+        monkeypatch.setattr("engine.data.similar.IN_MEMORY", held)
+        signatures = Signatures()
+        for at in range(0, 90, 30):
+            batch = batch_of([f"{text} a b c d e f g h" for text in texts[at : at + 30]])
+            signatures.add(*triples_of(words_of(batch)), batch.size)
+        found.append(signatures.clusters(numpy.arange(90)).tolist())
+    assert found[0] == found[1] and len(set(found[0])) < 90
 
 
 @given(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import polars
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from engine.core.errors import DataError
+from engine.data.documents import read_document
 from engine.data.inspect import inspect_file
 from engine.data.nouns import BadRow, Limits, Record
 from engine.data.read import read_source
@@ -62,6 +65,19 @@ def test_json_and_json_lines_give_back_the_rows_that_were_written(
 def test_json_by_columns_gives_back_the_rows(rows: list[dict[str, str]]) -> None:
     columns = {name: [row[name] for row in rows] for name in ("question", "answer")}
     assert values_of(json.dumps(columns).encode()) == rows
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["lists", "row numbers"])
+def test_a_document_by_columns_is_not_held_in_memory(keyed: bool) -> None:
+    count = 10_000
+    columns = {name: [f"{name} {n} " + "x" * 1000 for n in range(count)] for name in ("question", "answer")}
+    written = {name: dict(enumerate(cells)) for name, cells in columns.items()} if keyed else columns
+    document = json.dumps(written).encode()
+    tracemalloc.start()
+    seen = sum(isinstance(each, Record) for each in read_document(io.TextIOWrapper(io.BytesIO(document), "utf-8")))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seen == count and peak < len(document) / 2
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])

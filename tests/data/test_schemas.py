@@ -55,6 +55,38 @@ def test_the_beginning_that_two_texts_share_is_their_prompt() -> None:
     assert (row.prompt, row.answer, row.rejected[-1].content) == ("What is it?", "It is good.", "Not known.")
 
 
+EARLIER: dict[str, tuple[Values, str]] = {
+    "an instruction": ({"instruction": "q", "output": "good"}, "instruction"),
+    "a preference": ({"prompt": "q", "chosen": "good", "rejected": "bad"}, "preference"),
+    "a rating": ({"prompt": "q", "completion": "good", "label": True}, "kto"),
+}
+HISTORY: dict[str, JsonValue] = {
+    "pairs": [["a", "b"], ["c", "d"]],
+    "pairs as JSON text": json.dumps([["a", "b"], ["c", "d"]]),
+}
+
+
+@pytest.mark.parametrize("past", HISTORY.values(), ids=HISTORY.keys())
+@pytest.mark.parametrize(("values", "schema"), EARLIER.values(), ids=EARLIER.keys())
+def test_a_history_column_is_read_as_earlier_turns(values: Values, schema: str, past: JsonValue) -> None:
+    found = detect_roles([Record(1, {**values, "history": past}), Record(2, {**values, "history": []})])
+    assert found.mapping is not None and (found.mapping.schema, found.mapping.messages) == (schema, "history")
+    assert ("history", "messages") in [(each.column, each.role) for each in found.roles]
+    row = row_of({**values, "history": past}, found.mapping)
+    assert row.messages == dialogue("a", "b", "c", "d", "q", "good")
+    for nothing in ([], None, "", "[]"):
+        assert row_of({**values, "history": nothing}, found.mapping).messages == dialogue("q", "good")
+
+
+@pytest.mark.parametrize("turns", [("role", "content", "user", "assistant"), ("from", "value", "human", "gpt")])
+def test_a_file_of_one_record_with_conversations_is_one_row(tmp_path: Path, turns: tuple[str, str, str, str]) -> None:
+    role, words, user, assistant = turns
+    talks = [[{role: user, words: "q"}, {role: assistant, words: said}] for said in ("good", "bad")]
+    (tmp_path / "one.json").write_text(json.dumps({"chosen": talks[0], "rejected": talks[1]}))
+    found = inspect_file(tmp_path / "one.json")
+    assert (found.schema, found.rows, found.sample[0].answer) == ("preference", 1, "good")
+
+
 BAD_PAIRS: dict[str, tuple[Values, str]] = {
     "the same answer": ({"prompt": "q", "chosen": "a", "rejected": "a"}, "the same"),
     "an empty answer": ({"prompt": "q", "chosen": "a", "rejected": " "}, "missing"),

@@ -254,6 +254,16 @@ ENTRIES = {
         "chat",
     ),
     "plain text": ({"columns": {"prompt": "x"}}, {"x": "hello", "y": "other"}, "text"),
+    "earlier turns": (
+        {"columns": {"prompt": "x", "response": "y", "history": "z"}},
+        {"x": "hi", "y": "hello", "z": []},
+        "instruction",
+    ),
+    "earlier turns that are not there": (
+        {"columns": {"prompt": "x", "response": "y", "history": "past"}},
+        {"x": "hi", "y": "hello"},
+        "instruction",
+    ),
 }
 
 
@@ -263,6 +273,13 @@ def test_dataset_info_of_llama_factory_is_followed(tmp_path: Path, entry: dict, 
     for path in (info, tmp_path / "dataset_info.json#mine", tmp_path / "rows.json"):
         found = inspect_file(path)
         assert (found.schema, found.rows, found.sample[0].answer) == (schema, 3, "hello")
+
+
+def test_declared_earlier_turns_come_before_the_question(tmp_path: Path) -> None:
+    entry = {"columns": {"prompt": "x", "response": "y", "history": "z"}}
+    rows = [{"x": "q", "y": "a", "z": [["before", "then"]]}] * 3
+    found = inspect_file(llama_factory(tmp_path, entry, rows))
+    assert [each.content for each in found.sample[0].messages] == ["before", "then", "q", "a"]
 
 
 def test_a_declared_dataset_that_is_not_here_says_so(tmp_path: Path) -> None:

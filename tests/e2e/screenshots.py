@@ -168,11 +168,8 @@ def furnished(camera: Camera, address: str) -> None:
     visit(page, f"{address}/data")
     camera.take("data")
     camera.press("Dataset better answers")
-    camera.see("Half of the rows", 90)
-    page.wait_for_timeout(1500)
+    camera.see("Length of each row", 90)
     camera.take("dataset")
-    scroll(page, 900)
-    camera.take("dataset-below")
     camera.press("Fine-tune with it")
     page.wait_for_timeout(800)
     page.get_by_role("button", name=re.compile("starter", re.IGNORECASE)).first.click()
@@ -194,6 +191,46 @@ def furnished(camera: Camera, address: str) -> None:
     camera.take("data-import")
 
 
+def data(camera: Camera, address: str) -> None:
+    """Everything that is done with datasets."""
+    page = camera.page
+    visit(page, f"{address}/data")
+    camera.press("Put together")
+    camera.press("support, 480 rows")
+    camera.take("data-merge")
+    visit(page, f"{address}/data")
+    camera.press("Dataset better answers")
+    camera.see("Length of each row", 90)
+    camera.take("dataset")
+    camera.press("Map the columns anew")
+    page.get_by_role("button", name="Make a new version").wait_for()
+    scroll(page, 900)
+    camera.take("dataset-mapping")
+    camera.press("Findings")
+    camera.take("dataset-findings")
+    page.get_by_role("button", name="Rows", exact=True).click()
+    camera.take("dataset-rows")
+    camera.press("Row 2")
+    camera.press("Row 3")
+    camera.press("Hide 2 rows")
+    page.get_by_role("button", name="Hidden (2)").wait_for(timeout=60_000)
+    camera.press("Hidden (2)")
+    page.wait_for_timeout(1000)
+    camera.take("dataset-hidden")
+    camera.press("As a model sees it")
+    camera.see("Half of the rows", 90)
+    camera.take("dataset-model")
+    camera.press("Versions and files")
+    camera.press("What changed")
+    page.wait_for_timeout(2500)
+    camera.press("Write the file")
+    page.wait_for_timeout(3000)
+    camera.take("dataset-versions")
+    scroll(page, 900)
+    camera.press("Delete this version")
+    camera.take("dataset-delete")
+
+
 def visit(page: Any, address: str) -> None:
     """Go to an address and wait until it is drawn."""
     page.goto(address)
@@ -208,7 +245,7 @@ def scroll(page: Any, distance: int) -> None:
     page.wait_for_timeout(500)
 
 
-PARTS = {"journey": (lambda home: None, journey), "furnished": (furnish, furnished)}
+PARTS = {"journey": (lambda home: None, journey), "furnished": (furnish, furnished), "data": (furnish, data)}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The library of datasets in a real browser: a file is imported, looked at, and mended by one press."""
+"""The library of datasets in a real browser: a file is uploaded, looked at, mended by one press, a row is hidden."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import fill, wait_until_said
+from tests.e2e.conftest import Served, wait_until_said
 
 pytestmark = pytest.mark.browser
 Press = Callable[[Any, str], None]
@@ -23,19 +23,48 @@ def write_csv(path: Path) -> Path:
     return path
 
 
-def test_a_file_becomes_a_dataset_that_can_be_read_and_mended(page: Any, press: Press, tmp_path: Path) -> None:
+def upload(page: Any, press: Press, file: Path) -> None:
+    """Choose a file with the browser's own dialog."""
+    with page.expect_file_chooser(timeout=30_000) as chooser:
+        press(page, "Choose a file")
+    chooser.value.set_files(str(file))
+
+
+def test_an_uploaded_file_becomes_a_dataset_that_can_be_read_and_mended(
+    page: Any, press: Press, served: Served, tmp_path: Path
+) -> None:
     press(page, "Data")
     press(page, "Import data")
-    fill(page, "Path of a file on this computer", str(write_csv(tmp_path / "plums.csv")))
-    press(page, "Read this file")
-    page.get_by_text("66 rows of questions with answers").first.wait_for(timeout=30_000)
+    upload(page, press, write_csv(tmp_path / "plums.csv"))
+    wait_until_said(page, "66 rows of questions with answers")
+    for words in ("question", "instruction", "output", "damaged characters"):  # the mapping, and what was found
+        wait_until_said(page, words)
+    kept = list((served.home / "uploads").rglob("plums.csv"))
+    assert [each.read_bytes() for each in kept] == [(tmp_path / "plums.csv").read_bytes()]
     press(page, "Import plums.csv")
     page.wait_for_url(re.compile("/data/.+"), timeout=30_000)
-    wait_until_said(page, "Half of the rows have at most")
+    wait_until_said(page, r"\d+ of 66 rows score 85 points or more")
+    wait_until_said(page, "Lengths. Half have up to")
     imported = page.url
 
+    press(page, "As a model sees it")
+    wait_until_said(page, "Half of the rows have at most")
+    wait_until_said(page, "learned from; everything else is only read")
+    wait_until_said(page, r"row \d+: \d+ tokens, \d+ learned", times=5)
+
+    press(page, "Findings")
     press(page, "Repair these characters")
     page.wait_for_url(lambda url: "/data/" in url and url != imported, timeout=60_000)
     wait_until_said(page, "1. characters repaired")
+    mended = page.url
+
+    page.get_by_role("button", name="Rows", exact=True).click()
+    press(page, "Row 1")
+    press(page, "Hide 1 row")
+    page.wait_for_url(lambda url: "/data/" in url and url != mended, timeout=60_000)
+    wait_until_said(page, r"Hidden \(1\)")
+    press(page, "Versions and files")
+    press(page, "What changed")
+    wait_until_said(page, "removed")
     press(page, "All data")
-    wait_until_said(page, "Dataset plums", times=2)
+    wait_until_said(page, "Dataset plums", times=3)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from engine.core.errors import ModelError
-from engine.plan.hardware import Hardware, HardwareCache, detect
+from engine.plan.hardware import detect
 from engine.plan.models import find_models, read_base_model, starter_path
-from tests.plan.facts import machine
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -161,21 +159,3 @@ def test_this_machine_is_seen_in_less_than_two_seconds(tmp_path: Path) -> None:
     found = detect(tmp_path / "not" / "there" / "yet")
     assert found.cores >= 1 and found.threads >= found.cores and found.memory_total >= found.memory_free > 0
     assert found.disk_free > 0 and found.cpu
-
-
-def test_the_look_at_the_hardware_is_kept_for_five_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[Path] = []
-
-    def look(folder: Path) -> Hardware:
-        looks.append(folder)
-        return msgspec.structs.replace(machine(), cores=len(looks))
-
-    now = [0.0]
-    monkeypatch.setattr("engine.plan.hardware.time.monotonic", lambda: now[0])
-    cache = HardwareCache(tmp_path, look)
-    assert [cache.get().cores, cache.get().cores] == [1, 1]
-    now[0] = 299.0
-    assert cache.get().cores == 1
-    now[0] = 301.0
-    assert cache.get().cores == 2
-    assert cache.get(fresh=True).cores == 3

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from engine.core.errors import PlanError
+from engine.data.nouns import SCHEMAS
 from engine.plan.edits import check_edits, settings_for
 from engine.plan.hardware import Hardware
 from engine.plan.methods import TABLE as METHODS
@@ -218,10 +219,10 @@ def test_what_is_odd_is_noticed(known, edits: dict, said: str) -> None:
     assert any(said in each.what and each.fix for each in made.findings)
 
 
-def test_there_are_profiles_for_every_shape_and_an_unknown_one_is_named() -> None:
+def test_there_are_profiles_for_every_schema_and_an_unknown_one_is_named() -> None:
     assert len(profiles()) >= 8 and len({each.id for each in profiles()}) == len(profiles())
-    for kind in ("messages", "sharegpt", "instruction", "pairs", "classification", "text"):
-        assert kind in profile_for(kind).shapes
+    for schema in SCHEMAS:
+        assert schema in profile_for(schema).schemas
     assert all(each.description and each.example_input and each.example_output and each.needs for each in profiles())
     with pytest.raises(PlanError) as caught:
         plan(draft(profile="chatbott"), machine())

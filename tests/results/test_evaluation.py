@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import pickle
 import random
 from pathlib import Path
 
@@ -10,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.errors import DataError
-from engine.results.evaluation import Evaluation, evaluate
-from engine.results.scores import exact_match, normalised, token_f1
+from engine.results.evaluation import Asked, Evaluation, evaluate
+from engine.results.metrics.words import exact_match, normalised, token_f1
 from engine.results.versions import Version, next_number
 from engine.spec.answers import BASE, Answer
 from engine.spec.files import LineWriter
+from engine.spec.suite import LABEL_SUITE, TEXT_SUITE, Check, Pattern, Suite
 
 NOWHERE = Path("no-such-dataset")
 
@@ -26,12 +29,13 @@ def answer(row: int, model: str, text: str, reference: str = "four days", nll: f
     )  # fmt: skip
 
 
-def judged(folder: Path, answers: list[Answer]) -> Evaluation:
+def judged(folder: Path, answers: list[Answer], suite: Suite = TEXT_SUITE) -> Evaluation:
     writer = LineWriter(folder / "results.jsonl")
     for each in answers:
         writer.write(each)
     writer.close()
-    return evaluate(folder / "results.jsonl", "run", "version", "tuned", NOWHERE)
+    asked = Asked(results=folder / "results.jsonl", run="run", version="tuned", dataset=NOWHERE, suite=suite)
+    return evaluate(asked)
 
 
 def rows(count: int, right: int, *, lucky: int = 0) -> list[Answer]:
@@ -122,3 +126,92 @@ def test_numbers_rise_by_a_minor_on_the_same_data_and_a_major_on_other_data() ->
     assert next_number(line, "support", "a") == "v1.11.0"
     assert next_number(line, "support", "b") == "v2.0.0"
     assert next_number(line, "other", "a") == "v1.0.0"
+
+
+def test_one_row_is_too_few_and_has_no_interval(tmp_path: Path) -> None:
+    result = judged(tmp_path, rows(1, 1))
+    assert result.outcome == "too few examples" and result.base.examples == 1
+    assert "interval" not in result.verdict and "1 held-out example)" in result.verdict
+    assert "At least 20 are needed" in result.verdict
+
+
+def test_answers_too_different_to_tell_say_how_many_would_be_enough(tmp_path: Path) -> None:
+    dice = random.Random(1)
+    texts = ["four days", "soon"]
+    mixed = [answer(i, model, dice.choice(texts)) for i in range(40) for model in (BASE, "tuned")]
+    result = judged(tmp_path, mixed)
+    assert result.outcome == "too few examples"
+    assert "examples would show one of 10" in result.verdict
+
+
+def test_every_measure_of_the_suite_is_there_with_intervals_around_its_means(tmp_path: Path) -> None:
+    result = judged(tmp_path, rows(60, 50))
+    assert {each.name for each in result.results} == set(TEXT_SUITE.metrics)
+    for each in result.results:
+        for mean in (each.base, each.tuned):
+            assert mean.low - 1e-9 <= mean.value <= mean.high + 1e-9
+        assert each.difference.difference == pytest.approx(each.tuned.value - each.base.value)
+        values = [example.marks[each.name][1] for example in result.examples]
+        assert each.tuned.value == pytest.approx(sum(values) / len(values))
+    chrf = result.result("chrf")
+    assert chrf and chrf.corpus and chrf.corpus[0] < chrf.corpus[1]
+
+
+def test_perplexity_is_exact_over_all_reference_tokens(tmp_path: Path) -> None:
+    made = [
+        Answer(
+            row=i, model=model, prompt="p", reference="r", text="r", tokens=1, complete=True, nll=float(i + 1),
+            trained_tokens=i + 2,
+        )
+        for i in range(5)
+        for model in (BASE, "tuned")
+    ]  # fmt: skip
+    assert judged(tmp_path, made).base.perplexity == pytest.approx(math.exp(15 / 20))
+
+
+def test_patterns_and_checks_are_measured_like_everything_else(tmp_path: Path) -> None:
+    suite = Suite(
+        patterns=(Pattern(name="says days", text="days"),),
+        checks=(Check(name="short", source="def check(prompt, answer, reference):\n    return len(answer) < 6"),),
+    )
+    result = judged(tmp_path, rows(40, 30), suite)
+    days, short = result.result("pattern: says days"), result.result("check: short")
+    assert days and (days.base.value, days.tuned.value) == (0.0, 0.75) and days.difference.shown
+    assert short and (short.base.value, short.tuned.value) == (1.0, 0.25)
+
+
+def test_a_check_that_fails_takes_nothing_else_along(tmp_path: Path) -> None:
+    suite = Suite(checks=(Check(name="broken", source="def check(prompt, answer, reference):\n    return 1 / 0"),))
+    result = judged(tmp_path, rows(40, 30), suite)
+    assert result.result("check: broken") is None and result.outcome == "better"
+    assert [card.what for card in result.problems] == ["The check “broken” raised an error."]
+
+
+def test_labels_are_counted_in_a_confusion(tmp_path: Path) -> None:
+    wanted = ["spam", "fine"] * 20
+    made = [answer(i, BASE, "fine", label) for i, label in enumerate(wanted)]
+    made += [answer(i, "tuned", f"It is {label}.", label) for i, label in enumerate(wanted)]
+    result = judged(tmp_path, made, LABEL_SUITE)
+    assert result.confusion is not None
+    base, tuned = result.confusion
+    assert (base.accuracy, tuned.accuracy, tuned.macro_f1) == (0.5, 1.0, 1.0)
+    assert base.macro_f1 == pytest.approx(1 / 3)
+    assert "label accuracy +50 points" in result.verdict and result.outcome == "better"
+    assert "exact match" not in result.verdict  # an answer may say more than the label
+    assert result.score and result.score.parts[0].measure == "label accuracy"
+
+
+def test_a_better_length_alone_is_not_better(tmp_path: Path) -> None:
+    made = [answer(i, BASE, "x z w v q p") for i in range(60)] + [answer(i, "tuned", "x z") for i in range(60)]
+    assert judged(tmp_path, made).outcome == "no difference shown"
+
+
+def test_the_judges_part_is_said_to_be_missing(tmp_path: Path) -> None:
+    score = judged(tmp_path, rows(60, 50)).score
+    assert score and score.value is not None and "Not measured: judge" in score.words
+
+
+def test_an_error_comes_whole_from_another_process() -> None:
+    error = DataError("What happened.", "Why.", "Do this.")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is DataError and again.card == error.card and str(again) == "What happened."

@@ -8,7 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.results.statistics import bootstrap_interval, examples_needed, holm, mcnemar, sign_flip
+from engine.results.statistics import (
+    Paired,
+    binomial_tail,
+    bootstrap_interval,
+    bootstrap_intervals,
+    detectable,
+    examples_for,
+    holm,
+    mcnemar,
+    paired_means,
+    ratings,
+    sign_flip,
+    sign_flips,
+    wilcoxon,
+    with_holm,
+)
 
 PAIRS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80)
 
@@ -38,6 +53,19 @@ def test_the_bootstrap_interval_is_scipys_bca(shape: str) -> None:
     assert high == pytest.approx(theirs.high, abs=0.03)
 
 
+def test_skew_moves_the_interval_as_scipys_bca_does() -> None:
+    values = np.random.default_rng(1).lognormal(0, 1.2, 40)
+    theirs, plain = (
+        stats.bootstrap(
+            (values,), np.mean, n_resamples=20_000, method=method, rng=np.random.default_rng(0)
+        ).confidence_interval
+        for method in ("BCa", "percentile")
+    )
+    low, high = bootstrap_interval(list(values))
+    assert low == pytest.approx(theirs.low, abs=0.05) and high == pytest.approx(theirs.high, abs=0.1)
+    assert high - plain.high > 0.15  # where the plain percentile would end
+
+
 @pytest.mark.parametrize("count", [8, 60], ids=["exact", "sampled"])
 def test_the_sign_flip_test_is_scipys_permutation_test(count: int) -> None:
     values = np.random.default_rng(5).normal(0.25, 1, count)
@@ -52,11 +80,118 @@ def test_the_sign_flip_test_is_scipys_permutation_test(count: int) -> None:
     assert sign_flip(list(values)) == pytest.approx(theirs.pvalue, abs=0.015)
 
 
-def test_under_no_effect_one_in_twenty_is_called_significant() -> None:
-    dice = np.random.default_rng(11)
-    called = [sign_flip(list(dice.normal(0, 1, 30)), seed=i) < 0.05 for i in range(300)]
-    low, high = stats.binomtest(sum(called), 300).proportion_ci(0.999)
+def paired_differences(kind: str, dice: np.random.Generator, shift: float = 0.0) -> list[float]:
+    """Sixty differences of two models: matches, shares of words, or ratings."""
+    if kind == "matches":
+        return list(dice.choice([-1.0, 0.0, 1.0], 60, p=[0.2, 0.6, 0.2]))
+    if kind == "shares":
+        return list(dice.beta(2, 2, 60) - dice.beta(2, 2, 60) + shift)
+    return list((dice.integers(1, 6, 60) - dice.integers(1, 6, 60)).astype(float))
+
+
+@pytest.mark.parametrize("kind", ["matches", "shares", "ratings"])
+def test_under_no_effect_at_most_one_in_twenty_is_called_significant(kind: str) -> None:
+    dice, calls = np.random.default_rng(11), 600
+    trials = [paired_differences(kind, dice) for _ in range(calls)]
+    if kind == "ratings":
+        chances = [wilcoxon(trial) for trial in trials]
+    elif kind == "matches":
+        chances = [binomial_tail(trial.count(1.0), trial.count(-1.0)) for trial in trials]
+    else:
+        chances = sign_flips(np.array(trials).T)
+    called = sum(chance < 0.05 for chance in chances)
+    low, high = stats.binomtest(called, calls).proportion_ci(0.999)
+    assert low < 0.05
+    assert kind == "matches" or high > 0.05  # McNemar's exact test keeps under its level: whole numbers are coarse
+
+
+def test_the_interval_holds_the_truth_nineteen_times_in_twenty() -> None:
+    dice, calls = np.random.default_rng(12), 400
+    trials = np.array([paired_differences("shares", dice, shift=0.1) for _ in range(calls)]).T
+    bounds = bootstrap_intervals(trials)
+    held = int(np.sum((bounds[:, 0] <= 0.1) & (bounds[:, 1] >= 0.1)))
+    low, high = stats.binomtest(held, calls).proportion_ci(0.999)
+    assert low < 0.95 < high
+
+
+def test_after_holm_many_measures_without_effect_raise_one_false_alarm_in_twenty() -> None:
+    dice, calls, measures = np.random.default_rng(13), 300, 6
+    chances = sign_flips(np.array([paired_differences("shares", dice) for _ in range(calls * measures)]).T)
+    alarms = sum(min(holm(chances[i : i + measures])) < 0.05 for i in range(0, calls * measures, measures))
+    low, high = stats.binomtest(alarms, calls).proportion_ci(0.999)
     assert low < 0.05 < high
+
+
+def test_what_is_shown_is_what_stays_after_the_correction() -> None:
+    dice = np.random.default_rng(4)
+    family = with_holm(paired_means([list(dice.normal(shift, 1, 40)) for shift in (0.0, 0.35, 1.5)]))
+    assert [each.corrected for each in family] == holm([each.p_value for each in family])
+    assert [each.shown for each in family] == [each.corrected < 0.05 for each in family]
+    assert family[2].shown and not family[0].shown
+
+
+@pytest.mark.parametrize("count", [5, 20, 45, 200])
+def test_wilcoxon_is_scipys(count: int) -> None:
+    values = np.random.default_rng(count).normal(0.3, 1, count)
+    theirs = stats.wilcoxon(values, method="exact" if count <= 50 else "approx", correction=False)
+    assert wilcoxon(list(values)) == pytest.approx(theirs[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_wilcoxon_of_ratings_with_ties_is_the_permutation_of_all_signs(seed: int) -> None:
+    values = np.random.default_rng(seed).integers(-3, 4, 9).astype(float)
+    nonzero = values[values != 0]
+    ranks = stats.rankdata(np.abs(nonzero))
+    every = [(1 - 2 * (np.arange(2 ** len(ranks))[:, None] >> np.arange(len(ranks)) & 1))]
+    sums = np.abs((every[0] * ranks).sum(axis=1))
+    expected = np.mean(sums >= abs((np.sign(nonzero) * ranks).sum()) - 1e-9)
+    assert wilcoxon(list(values)) == pytest.approx(expected)
+
+
+def test_wilcoxon_with_many_ties_is_scipys_tie_correction() -> None:
+    values = np.random.default_rng(8).integers(-4, 6, 300).astype(float)
+    theirs = stats.wilcoxon(values, zero_method="wilcox", method="approx", correction=False)
+    assert wilcoxon(list(values)) == pytest.approx(theirs[1], rel=1e-9)
+
+
+def test_effects_are_cohens_d_and_the_rank_biserial() -> None:
+    values = np.random.default_rng(9).normal(0.4, 1, 100)
+    (mean,) = paired_means([list(values)])
+    assert mean.effect == pytest.approx(values.mean() / values.std(ddof=1))
+    ranks = stats.rankdata(np.abs(values))
+    biserial = (ranks[values > 0].sum() - ranks[values < 0].sum()) / ranks.sum()
+    assert ratings(list(values)).effect == pytest.approx(biserial)
+    assert (mean.size, ratings([0.0, 0.0]).effect) == ("small", 0.0)
+
+
+def test_the_detectable_difference_is_shown_four_times_in_five() -> None:
+    dice, calls, count = np.random.default_rng(14), 400, 50
+    shift = detectable(1.0, count)
+    chances = np.array([stats.ttest_1samp(dice.normal(shift, 1, count), 0)[1] for _ in range(calls)])
+    shown = int(np.sum(chances < 0.05))
+    low, high = stats.binomtest(shown, calls).proportion_ci(0.999)
+    assert low < 0.8 < high
+
+
+def test_a_quarter_of_the_difference_takes_sixteen_times_the_examples() -> None:
+    (found,) = paired_means([list(np.random.default_rng(2).normal(0, 1, 100))])
+    assert examples_for(found, 100, found.detectable) == 100
+    assert examples_for(found, 100, found.detectable / 4) == 1600
+
+
+def test_one_example_is_a_value_without_a_spread() -> None:
+    (one,) = paired_means([[0.4]])
+    assert (one.difference, one.low, one.high, one.p_value, one.effect) == (0.4, 0.4, 0.4, 1.0, 0.0)
+    assert isinstance(one, Paired)
+
+
+def test_columns_are_computed_together_as_each_would_be_alone() -> None:
+    dice = np.random.default_rng(15)
+    columns = [list(dice.normal(0.1, 1, 3000)) for _ in range(3)]
+    (alone,) = paired_means([columns[1]])
+    together = paired_means(columns)[1]
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
+    assert together.p_value == pytest.approx(alone.p_value)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
@@ -73,7 +208,3 @@ def test_nothing_to_compare_is_no_difference() -> None:
     assert mcnemar([True, False], [True, False]) == 1.0
     assert sign_flip([0.0, 0.0]) == 1.0
     assert bootstrap_interval([0.5, 0.5]) == (0.5, 0.5)
-
-
-def test_a_smaller_advantage_needs_more_examples() -> None:
-    assert examples_needed(0.3, 0.05) > examples_needed(0.3, 0.1) > examples_needed(0.3, 0.3) > 5

@@ -35,6 +35,32 @@ def test_a_dataset_is_fixed_compared_and_undone(tmp_path: Path) -> None:
     assert code == 1 and "no fix" in refused["error"]["what"]
 
 
+def test_an_import_follows_its_split_its_rows_and_standard_input(tmp_path: Path) -> None:
+    rows = "question,answer\n" + "".join(f"What is {n}?,It is {n}.\n" for n in range(20))
+    words = ("--split", "validation=0.1", "--split", "test=0.25", "--split", "seed=7", "--name", "pasted")
+    code, made = printed(tmp_path, "data", "import", "-", *words, stdin=rows)
+    assert code == 0 and (made["name"], made["validation_rows"], made["test_rows"]) == ("pasted", 2, 5)
+    assert made["split"]["seed"] == 7
+    (tmp_path / "prose.txt").write_text("One line.\nTwo lines.\n\nThree lines.\nFour lines.\n")
+    _, text = printed(tmp_path, "data", "import", str(tmp_path / "prose.txt"), "--text-rows", "lines")
+    assert (text["rows"], text["text_rows"]) == (4, "lines")
+
+
+def test_columns_are_mapped_anew_and_rows_are_shown_by_their_points(tmp_path: Path) -> None:
+    imported(tmp_path)
+    _, shown = printed(tmp_path, "data", "show", "sums", "--rows", "2", "--sort", "score")
+    assert shown["total"] == 32 and [each["row"] for each in shown["quality"]] == [31, 32]
+    assert [each["score"] for each in shown["quality"]] == [80, 85]
+    _, found = printed(tmp_path, "data", "show", "sums", "--words", "JANE.roe")
+    assert found["total"] == 1 and "jane.roe" in found["rows"][0]["messages"][1]["content"]
+    words = ("--map", "instruction=Sum: {question}", "--map", "output=answer")
+    code, made = printed(tmp_path, "data", "remap", "sums", *words)
+    assert code == 0 and made["mapping"]["instruction"] == "Sum: {question}" and made["steps"][-1]["do"] == "remap"
+    _, hidden = printed(tmp_path, "data", "fix", "sums", "hide:rows:1,2")
+    assert (hidden["rows"], hidden["hidden"]) == (30, 2)
+    assert printed(tmp_path, "data", "fix", "sums", "show")[1]["id"] == made["id"]
+
+
 def test_a_dataset_is_shown_as_the_model_sees_it_exported_merged_and_deleted(tmp_path: Path) -> None:
     imported(tmp_path)
     _, shown = printed(tmp_path, "data", "show", "sums", "--rendered", "--model", "starter", "--rows", "1")

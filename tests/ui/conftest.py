@@ -19,6 +19,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine gives to another process is done here, at once."""
+
+    async def run_sync(work: Callable[..., object], *arguments: object, **_: object) -> object:
+        return work(*arguments)
+
+    monkeypatch.setattr("anyio.to_process.run_sync", run_sync)
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> FakeEngine:
     return FakeEngine(tmp_path / "home")

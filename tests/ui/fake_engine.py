@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,7 @@ import msgspec
 from engine.core.home import Home
 from engine.core.settings import Settings
 from engine.core.topics import Topic
-from engine.data.fixing import fix
-from engine.data.inspect import inspect_file
-from engine.data.library import import_file, list_datasets
-from engine.data.nouns import Dataset, Inspection, Mapping, Step
-from engine.data.prepare import prepare
-from engine.data.preview import PreviewRow, preview
-from engine.plan.facts import DataFacts
+from engine.library import Library
 from engine.plan.hardware import Hardware
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
 from engine.plan.planner import Draft, Plan, plan
@@ -25,8 +18,6 @@ from engine.plan.profiles import Profile, profiles
 from engine.results.evaluation import Evaluation
 from engine.results.versions import Version
 from engine.runs.meters import Meters
-from engine.spec.objectives import LAYOUTS
-from engine.spec.prepared import PreparedHeader, Split
 from engine.spec.records import RunState
 from tests.ui.fakes import FakeHost, FakeRuns
 
@@ -41,59 +32,6 @@ HARDWARE = Hardware(
     bf16=False,
     on_battery=None,
 )
-
-
-class FakeLibrary:
-    """Datasets, imported without a process of their own."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self.datasets: Topic[tuple[Dataset, ...]] = Topic(())
-
-    def samples(self) -> tuple[Path, ...]:
-        folder = Path(str(files("assets") / "samples"))
-        return tuple(sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".jsonl", ".parquet")))
-
-    async def inspect(self, path: Path, mapping: Mapping | None = None) -> Inspection:
-        return inspect_file(path, None, mapping)
-
-    async def add(self, path: Path, name: str = "", mapping: Mapping | None = None) -> Dataset:
-        dataset = import_file(self._home.datasets, path, name=name, mapping=mapping)
-        self.datasets.set(tuple(list_datasets(self._home.datasets)))
-        return dataset
-
-    async def fix(self, dataset_id: str, *steps: Step) -> Dataset:
-        made = fix(self._home.datasets, dataset_id, steps)
-        self.datasets.set(tuple(list_datasets(self._home.datasets)))
-        return made
-
-    def _prepared(
-        self, dataset_id: str, model_path: Path, max_length: int, objective: str | None = None
-    ) -> PreparedHeader:
-        dataset = next(each for each in self.datasets.value if each.id == dataset_id)
-        layout = LAYOUTS[objective] if objective else dataset.layout
-        return prepare(self._home.datasets / dataset_id, model_path, max_length, self._home.prepared, layout)
-
-    def prepared(self, facts: DataFacts) -> Path:
-        return self._home.prepared / facts.prepared
-
-    async def preview(
-        self,
-        dataset_id: str,
-        model_path: Path,
-        max_length: int,
-        split: Split = "train",
-        start: int = 0,
-        count: int = 10,
-    ) -> tuple[PreviewRow, ...]:
-        header = self._prepared(dataset_id, model_path, max_length)
-        return preview(self._home.prepared / header.hash, model_path, split, start, count)
-
-    async def facts(
-        self, dataset_id: str, model: BaseModel, max_length: int, objective: str | None = None
-    ) -> DataFacts:
-        name = next(each.name for each in self.datasets.value if each.id == dataset_id)
-        return DataFacts.from_header(self._prepared(dataset_id, Path(model.path), max_length, objective), name)
 
 
 class FakePlanning:
@@ -168,7 +106,7 @@ class FakeEngine:
         self.meters: Topic[Meters] = Topic(
             Meters(cpu=0.34, memory_used=9_300_000_000, memory_total=25_000_000_000, disk_free=120_000_000_000)
         )
-        self.library = FakeLibrary(self.home)
+        self.library = Library(self.home, self.settings)  # the real one, in this process (tests/ui/conftest.py)
         self.planning = FakePlanning(self.home)
         self.runs = FakeRuns(self.home.runs)
         self.outcomes = FakeOutcomes(self.runs)

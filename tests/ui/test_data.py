@@ -18,8 +18,9 @@ from engine.data.nouns import Dataset, Finding, Mapping
 from engine.data.split import SplitPlan
 from engine.spec.prepared import read_lengths
 from studio.pages.data import size_words
-from studio.pages.data_detail import concerned, roles_of
+from studio.pages.data_detail import concerned
 from studio.pages.data_lengths import histogram, in_words
+from studio.pages.data_mapping import roles_of
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
 
@@ -45,9 +46,10 @@ def pairs(folder: Path, count: int = 40) -> Path:
     return file
 
 
-async def opened(show, engine: FakeEngine, dataset: Dataset, width: int = 1440) -> Client:
+async def opened(show, dataset: Dataset, tab: str = "Overview", width: int = 1440) -> Client:
     client = await show(f"/data/{dataset.id}", width)
-    await client.until(lambda: client.says("Half of the rows"), seconds=10)
+    await client.press(tab)
+    await client.settle(30)
     return client
 
 
@@ -95,17 +97,21 @@ async def test_a_long_library_is_shown_a_window_at_a_time(show, engine: FakeEngi
 
 @WIDTHS
 async def test_a_dataset_shows_its_roles_its_lengths_and_its_rows(show, engine: FakeEngine, width):
-    client = await opened(show, engine, await support(engine), width)
-    await client.until(lambda: client.says("As starter will see it"), seconds=10)
-    for words in ("Rows", "480", "384", "96", "Which column is what", "question", "answer", "1 to 10 of 384"):
+    client = await opened(show, await support(engine), width=width)
+    await client.until(lambda: client.says("Length of each row"), seconds=10)
+    for words in ("Rows", "480", "384", "96", "Which column is what", "question", "answer"):
         assert client.says(words), words
+    await client.press("As a model sees it")
+    await client.until(lambda: client.says("As starter will see it"), seconds=10)
+    assert client.says("1 to 10 of 384")
+    await client.until(lambda: client.says("Half of the rows have at most"), seconds=10)
     spans = [span for each in client.find(ft.Text) for span in each.spans or []]
     assert any(span.style and span.style.bgcolor for span in spans)
     assert any(span.style and not span.style.bgcolor for span in spans)
 
 
 async def test_rows_are_turned_page_by_page_on_both_sides(show, engine: FakeEngine):
-    client = await opened(show, engine, await support(engine))
+    client = await opened(show, await support(engine), "As a model sees it")
     await client.press("Rows after these")
     await client.until(lambda: client.says("11 to 20 of 384"))
     await client.press("Held out")
@@ -118,7 +124,7 @@ async def test_what_was_noticed_stands_with_its_rows_and_what_to_do(show, engine
     made = await engine.library.add(pairs(tmp_path), "better answers")
     worst = Finding(level="problem", what="Half is empty.", why="It is.", fix="Fill it.", rows=20, share=0.5)
     engine.library.datasets.set((msgspec.structs.replace(made, findings=(*made.findings, worst)),))
-    client = await opened(show, engine, made)
+    client = await opened(show, made, "Findings (2)")
     for words in ("Half is empty.", "20 rows, 50 % of all. It is.", "What to do: Fill it."):
         assert client.says(words), words
     await client.until(lambda: client.says("1 line could not be used"))
@@ -128,7 +134,7 @@ async def test_what_was_noticed_stands_with_its_rows_and_what_to_do(show, engine
 async def test_a_clean_dataset_says_so(show, engine: FakeEngine):
     made = await support(engine)
     engine.library.datasets.set((msgspec.structs.replace(made, findings=()),))
-    client = await opened(show, engine, made)
+    client = await opened(show, made, "Findings")
     assert client.says("Nothing stands out.")
 
 
@@ -145,21 +151,23 @@ async def test_rows_that_cannot_be_read_are_explained_and_the_rest_stays(show, e
     async def damaged(*_: object) -> None:
         raise DataError("The dataset is damaged.", "Its rows are missing.", "Import the file again.")
 
-    engine.facts = engine.preview = damaged  # type: ignore[assignment]
-    client = await show(f"/data/{made.id}")
+    engine.library.facts = engine.library.preview = damaged  # type: ignore[assignment]
+    client = await opened(show, made, "As a model sees it")
     await client.until(lambda: client.says("The dataset is damaged."))
-    assert client.says("Import the file again.") and client.says("Which column is what")
+    assert client.says("Import the file again.")
+    await client.press("Overview")
+    assert client.says("Which column is what")
 
 
 async def test_a_removed_list_of_problems_is_explained(show, engine: FakeEngine, tmp_path):
     made = await engine.library.add(pairs(tmp_path), "better answers")
     (engine.home.datasets / made.id / "problems.jsonl").unlink()
-    client = await show(f"/data/{made.id}")
+    client = await opened(show, made, "Findings (1)")
     await client.until(lambda: client.says("A file could not be read or written."))
 
 
 async def test_fine_tuning_with_it_opens_the_wizard_with_a_use_case_and_the_data(show, engine: FakeEngine):
-    client = await opened(show, engine, await support(engine))
+    client = await opened(show, await support(engine))
     await client.press("Fine-tune with it")
     await client.until(lambda: client.says("Which model do you start from?"))
     assert client.says("support, 480 rows")

@@ -1,0 +1,320 @@
+"""Two to five versions or runs side by side: every measure with its interval, what is shown between each two, what they
+took, how their recipes differ, and the examples on which they part.
+
+Heavy (numpy): call `compare` in a spawned process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import msgspec
+
+from engine.core.errors import DataError
+from engine.results.clusters import clusters
+from engine.results.evaluation import Evaluation, Example, Mean
+from engine.results.metrics.measures import Measure
+from engine.results.statistics import Paired, paired_means, with_holm
+from engine.results.subjects import Subject
+from engine.results.verdict import Tested, chance, points
+from engine.spec.records import Fact
+
+LEAST, MOST = 2, 5
+SHOWN_EXAMPLES = 200
+WRONG = 0.5
+"""An example with less than half of what its main measure could give counts as an error."""
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One of those compared, and the evaluation that it is compared by (None: never evaluated on the same rows)."""
+
+    subject: Subject
+    evaluation: Evaluation | None
+
+
+class MeasureRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure of all: a mean for each in their order, the base beside them, and who is best (equals all)."""
+
+    name: str
+    measure: Measure
+    means: tuple[Mean | None, ...]
+    base: Mean | None
+    best: tuple[int, ...]
+
+
+class Pairing(msgspec.Struct, frozen=True, kw_only=True):
+    """Two of them by one measure: the difference is second - first; `winner` is the better one where that is shown."""
+
+    first: int
+    second: int
+    name: str
+    paired: Paired
+    winner: int | None
+
+
+class SettingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting in which they differ; None where one has no such setting."""
+
+    name: str
+    values: tuple[Fact | None, ...]
+
+
+class ExampleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row with every answer and its mark by the main measure; `winners` are those with the best mark.
+
+    `apart` is the distance between the best mark and the worst.
+    """
+
+    row: int
+    prompt: str
+    reference: str
+    answers: tuple[str, ...]
+    marks: tuple[float, ...]
+    apart: float
+    winners: tuple[int, ...]
+
+
+class ErrorCluster(msgspec.Struct, frozen=True, kw_only=True):
+    """Examples about the same: the words that name them, how many, and each one's mean mark and errors among them."""
+
+    words: tuple[str, ...]
+    examples: int
+    means: tuple[float, ...]
+    errors: tuple[int, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a screen shows of a comparison. `wins` counts examples that one alone answers best, `losses` those it
+    alone answers worst, `ties` those all answer alike. `note` says what the comparison cannot say."""
+
+    subjects: tuple[Subject, ...]
+    main: str
+    rows: int
+    measures: tuple[MeasureRow, ...]
+    pairings: tuple[Pairing, ...]
+    settings: tuple[SettingRow, ...]
+    examples: tuple[ExampleRow, ...]
+    wins: tuple[int, ...]
+    losses: tuple[int, ...]
+    ties: int
+    clusters: tuple[ErrorCluster, ...]
+    verdict: str
+    note: str = ""
+
+
+def check_number(count: int) -> None:
+    """Raises DataError unless two to five are compared."""
+    if not LEAST <= count <= MOST:
+        raise DataError(
+            "Two to five can be compared at once.",
+            f"{count} {'was' if count == 1 else 'were'} named.",
+            "Name two to five versions or runs.",
+        )
+
+
+def common(evaluations: Sequence[Sequence[Evaluation]]) -> list[Evaluation | None]:
+    """For each its newest evaluation on rows and by a main measure that all have; None where there is none."""
+    if not evaluations or not evaluations[0]:
+        return [None] * len(evaluations)
+    for first in evaluations[0]:
+        found = [next((each for each in own if _key(each) == _key(first)), None) for own in evaluations]
+        if all(found):
+            return list(found)
+    return [None] * len(evaluations)
+
+
+def _key(evaluation: Evaluation) -> tuple[str, str, str]:
+    return evaluation.dataset_hash, evaluation.side, evaluation.suite.main
+
+
+def compare(compared: Sequence[Compared]) -> Comparison:
+    """Put them side by side. Raises DataError unless there are two to five."""
+    check_number(len(compared))
+    subjects = tuple(each.subject for each in compared)
+    found = [each.evaluation for each in compared]
+    settings = _settings(subjects)
+    evaluations = [each for each in found if each is not None]
+    rows = _common_rows(evaluations) if len(evaluations) == len(found) else []
+    if not rows:
+        return Comparison(
+            subjects=subjects,
+            main="",
+            rows=0,
+            measures=(),
+            pairings=(),
+            settings=settings,
+            examples=(),
+            wins=(),
+            losses=(),
+            ties=0,
+            clusters=(),
+            verdict="Which is better cannot be said: they were not evaluated on the same rows.",
+            note="Evaluate all of them on one dataset to see what is shown.",
+        )
+    main = evaluations[0].suite.main
+    pairings = _pairings(evaluations, rows, main)
+    examples = _examples(evaluations, rows, main)
+    order = sorted(examples, key=lambda each: (-each.apart, each.row))
+    return Comparison(
+        subjects=subjects,
+        main=main,
+        rows=len(rows),
+        measures=_measures(evaluations),
+        pairings=pairings,
+        settings=settings,
+        examples=tuple(order[:SHOWN_EXAMPLES]),
+        wins=tuple(sum(each.winners == (i,) for each in examples) for i in range(len(subjects))),
+        losses=tuple(sum(_alone_worst(each, i) for each in examples) for i in range(len(subjects))),
+        ties=sum(each.apart == 0 for each in examples),
+        clusters=_clustered([each.prompt for each in examples], [each.marks for each in examples]),
+        verdict=_verdict(subjects, evaluations, pairings, main, len(rows)),
+        note=_note(evaluations, rows),
+    )
+
+
+def _common_rows(evaluations: Sequence[Evaluation]) -> list[list[Example]]:
+    """For each row that all were asked, everyone's example."""
+    if len({_key(each) for each in evaluations}) != 1:
+        return []
+    by_row = [{example.row: example for example in each.examples} for each in evaluations]
+    shared = set(by_row[0]).intersection(*by_row[1:])
+    return [[own[row] for own in by_row] for row in sorted(shared)]
+
+
+def _note(evaluations: Sequence[Evaluation], rows: Sequence[object]) -> str:
+    most = max(len(each.examples) for each in evaluations)
+    return "" if len(rows) == most else f"Only the {len(rows)} rows that all were asked are compared, of {most}."
+
+
+def _measures(evaluations: Sequence[Evaluation]) -> tuple[MeasureRow, ...]:
+    names = dict.fromkeys(result.name for each in evaluations for result in each.results)
+    return tuple(_measure(name, evaluations) for name in names)
+
+
+def _measure(name: str, evaluations: Sequence[Evaluation]) -> MeasureRow:
+    results = [each.result(name) for each in evaluations]
+    known = next(each for each in results if each is not None)
+    means = tuple(each.tuned if each else None for each in results)
+    values = [mean.value for mean in means if mean is not None]
+    top = {"more": max(values), "less": min(values), "neither": None}[known.measure.better]
+    return MeasureRow(
+        name=name,
+        measure=known.measure,
+        means=means,
+        base=known.base,
+        best=tuple(i for i, mean in enumerate(means) if mean is not None and mean.value == top),
+    )
+
+
+def _pairings(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: str) -> tuple[Pairing, ...]:
+    """Each two by the main measure, exact match and loss; p-values corrected over all of them together."""
+    names = [name for name in dict.fromkeys((main, "exact_match", "loss")) if name in rows[0][0].marks]
+    keys = [(a, b, name) for a, b in combinations(range(len(evaluations)), 2) for name in names]
+    columns = [[row[b].marks[name][1] - row[a].marks[name][1] for row in rows] for a, b, name in keys]
+    found = []
+    for (a, b, name), paired in zip(keys, with_holm(paired_means(columns)), strict=True):
+        result = evaluations[a].result(name)
+        assert result is not None
+        direction = Tested(name, result.measure, paired).direction
+        winner = {1: b, -1: a, 0: None}[direction]
+        found.append(Pairing(first=a, second=b, name=name, paired=paired, winner=winner))
+    return tuple(found)
+
+
+def _settings(subjects: Sequence[Subject]) -> tuple[SettingRow, ...]:
+    names = dict.fromkeys(name for each in subjects for name in each.settings)
+    rows = [SettingRow(name=name, values=tuple(each.settings.get(name) for each in subjects)) for name in names]
+    return tuple(row for row in rows if len(set(row.values)) > 1)
+
+
+def _examples(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: str) -> list[ExampleRow]:
+    result = evaluations[0].result(main)
+    sign = -1.0 if result and result.measure.better == "less" else 1.0
+    found = []
+    for row in rows:
+        marks = tuple(example.marks[main][1] for example in row)
+        top = max(sign * mark for mark in marks)
+        found.append(
+            ExampleRow(
+                row=row[0].row,
+                prompt=row[0].prompt,
+                reference=row[0].reference,
+                answers=tuple(example.tuned for example in row),
+                marks=marks,
+                apart=max(marks) - min(marks),
+                winners=tuple(i for i, mark in enumerate(marks) if sign * mark == top),
+            )
+        )
+    return found
+
+
+def _alone_worst(example: ExampleRow, place: int) -> bool:
+    """All others are among the winners, or better than this one."""
+    others = [mark for i, mark in enumerate(example.marks) if i != place]
+    return (
+        example.apart > 0
+        and place not in example.winners
+        and all(
+            abs(mark - example.marks[example.winners[0]])
+            < abs(example.marks[place] - example.marks[example.winners[0]])
+            for mark in others
+        )
+    )
+
+
+def errors_by_topic(evaluation: Evaluation) -> tuple[ErrorCluster, ...]:
+    """One evaluation's questions in groups: the base's errors beside the tuned model's. Heavy (numpy)."""
+    main = evaluation.suite.main
+    rows = [(each.prompt, each.marks[main]) for each in evaluation.examples if main in each.marks]
+    return _clustered([prompt for prompt, _ in rows], [marks for _, marks in rows])
+
+
+def _clustered(prompts: Sequence[str], marks: Sequence[tuple[float, ...]]) -> tuple[ErrorCluster, ...]:
+    """Groups of questions, those with the most errors for their size first."""
+    found = []
+    for cluster in clusters(prompts):
+        sides = list(zip(*(marks[i] for i in cluster.examples), strict=True))
+        found.append(
+            ErrorCluster(
+                words=cluster.words,
+                examples=len(cluster.examples),
+                means=tuple(sum(side) / len(side) for side in sides),
+                errors=tuple(sum(mark < WRONG for mark in side) for side in sides),
+            )
+        )
+    return tuple(sorted(found, key=lambda each: -sum(each.errors) / each.examples))
+
+
+def _verdict(
+    subjects: Sequence[Subject], evaluations: Sequence[Evaluation], pairings: Sequence[Pairing], main: str, rows: int
+) -> str:
+    """Who leads by the main measure, and against whom that is more than chance."""
+    row = _measure(main, evaluations)
+    leader = row.best[0]
+    beaten, open_ = [], []
+    for pairing in pairings:
+        if pairing.name == main and leader in (pairing.first, pairing.second):
+            other = pairing.first if pairing.second == leader else pairing.second
+            (beaten if pairing.winner == leader else open_).append(other)
+    title = subjects[leader].title
+    if not beaten:
+        return f"No difference in {row.measure.title} is shown between them, on {rows} examples."
+    words = f"{title} is better in {row.measure.title} than {_and([subjects[i].title for i in beaten])}"
+    if len(subjects) == LEAST:
+        (only,) = (each for each in pairings if each.name == main)
+        words += f": {points(_towards(only, leader), rows)}, {chance(only.paired.corrected)}"
+    rest = f" No difference is shown against {_and([subjects[i].title for i in open_])}." if open_ else ""
+    return f"{words}, on {rows} examples.{rest}"
+
+
+def _towards(pairing: Pairing, leader: int) -> Paired:
+    """The difference as the leader's advantage."""
+    paired = pairing.paired
+    if pairing.second == leader:
+        return paired
+    return msgspec.structs.replace(paired, difference=-paired.difference, low=-paired.high, high=-paired.low)
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

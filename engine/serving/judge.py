@@ -1,0 +1,25 @@
+"""A local model as judge: a base model, or a version of one, in its model host."""
+
+from __future__ import annotations
+
+from engine.core.errors import RunError
+from engine.data.nouns import Message
+from engine.results.judging import Judge, NotAnswered
+from engine.serving.host import HostSession
+
+LONGEST_ANSWER = 200
+
+
+def host_judge(session: HostSession, adapter: str | None = None) -> Judge:
+    """Ask the base in this session, or an adapter that is attached to it."""
+
+    async def ask(messages: tuple[Message, ...]) -> str:
+        pieces = session.generate(messages, adapter=adapter, max_new_tokens=LONGEST_ANSWER)
+        try:
+            return "".join([token.text async for token in pieces])
+        except RunError as error:
+            if not session.open:
+                raise
+            raise NotAnswered(error.card.why) from error  # this pair is too long for it, another may not be
+
+    return ask

@@ -1,0 +1,1 @@
+"""Exports: a trained version written in another form, and the proof that it answers the same. A file per form."""

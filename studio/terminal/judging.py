@@ -1,0 +1,111 @@
+"""Having answers judged from the terminal: by an endpoint, or by a local model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from rich.markup import escape
+
+from engine import orders
+from engine.core.errors import DataError
+from engine.core.home import Home
+from engine.plan.models import find_models, starter_path
+from engine.results.evaluation import Evaluation, Judged
+from engine.results.judged import judge_version
+from engine.results.judges import endpoint_judge
+from engine.results.judging import Judge
+from engine.results.verdict import chance
+from engine.results.versions import Version, Versions
+from engine.serving.host import connect
+from engine.serving.judge import host_judge
+from engine.spec.folder import RunFolder
+from studio.terminal.ordering import model_words
+from studio.terminal.show import console, say, table
+
+SAID_EVERY = 20
+
+
+def judged(home: Home, evaluation: Evaluation, model: str, url: str, key: str) -> Evaluation:
+    """The evaluation with the judge's part. Raises StudioError."""
+    return anyio.run(_judged, home, evaluation, model, url, os.environ.get(key, ""))
+
+
+async def _judged(home: Home, evaluation: Evaluation, model: str, url: str, key: str) -> Evaluation:
+    versions = Versions(home.versions)
+    version = versions.find(evaluation.version)
+    say(f"{model} is judging {len(evaluation.examples)} pairs of answers ...")
+    opened = endpoint_judge(url, model, key) if url else _local(home, versions, model)
+    async with opened as judge:
+        called = f"{model} at {url}" if url else model
+        return await judge_version(versions, version, evaluation, judge, called, _told)
+
+
+def _told(done: int, total: int) -> None:
+    if done % SAID_EVERY == 0 or done == total:
+        say(f"  {done} of {total} judged")
+
+
+@asynccontextmanager
+async def _local(home: Home, versions: Versions, words: str) -> AsyncIterator[Judge]:
+    """A model in the Home, a model folder, or a version. Raises StudioError."""
+    from engine.data.prompting import Prompter
+
+    version, path = _meant(home, versions, words)
+    run = (await orders.ask(home, orders.OpenHost(model_path=str(path)), orders.Started)).run
+    prompter = await anyio.to_thread.run_sync(Prompter, path)
+    session = await connect(RunFolder(home.runs / run), words, prompter)
+    async with anyio.create_task_group() as group:
+        group.start_soon(session.serve)
+        try:
+            if version:
+                await session.attach(version.id, versions.adapter(version), whole=version.whole)
+            yield host_judge(session, version.id if version else None)
+        finally:
+            await session.close()
+            group.cancel_scope.cancel()
+
+
+def _meant(home: Home, versions: Versions, words: str) -> tuple[Version | None, Path]:
+    for model in find_models(home.models, starter_path()).models:
+        if words in (model.name, model.path):
+            return None, Path(model.path)
+    folder = Path(model_words(words))
+    if folder.is_dir():
+        return None, folder
+    try:
+        version = versions.find(words)
+    except DataError as error:
+        raise DataError(
+            f"There is no judge “{words}”.",
+            "It is neither a model or version here, nor was an endpoint named.",
+            "Name a model, or an endpoint with --judge-url.",
+        ) from error
+    return version, Path(version.model_path)
+
+
+def print_judged(found: Judged) -> None:
+    """The judge's means, and how far it is to be trusted."""
+    if found.criteria:
+        rows = [
+            [
+                each.criterion,
+                f"{each.base:.2f}",
+                f"{each.tuned:.2f}",
+                f"{each.difference.difference:+.2f}",
+                f"{each.difference.low:+.2f} to {each.difference.high:+.2f}",
+                chance(each.difference.corrected).removeprefix("p ").removeprefix("= "),
+            ]
+            for each in found.criteria
+        ]
+        table(("judge, 1 to 5", ">base", ">tuned", ">difference", ">95 % interval", ">p (Holm)"), rows)
+    words = f"{found.judge} judged {found.examples} examples"
+    if found.not_judged:
+        words += f"; {found.not_judged} are not judged, because it gave no usable answer"
+    if found.examples:
+        words += f". On {100 * found.flipped:.0f} % the order of the answers decided"
+    console.print(f"[dim]{escape(words)}.[/]\n")

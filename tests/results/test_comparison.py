@@ -1,0 +1,170 @@
+"""Versions side by side: who leads, what of that is more than chance, and the examples on which they part."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.core.errors import DataError
+from engine.results.clusters import clusters
+from engine.results.comparing import compare_named, named
+from engine.results.comparison import Compared, Comparison, common, compare
+from engine.results.subjects import Subject, settings_of
+from engine.results.versions import Versions
+from tests.results.made import evaluation_of, finished_run, spec_of, version_in
+
+SHARES = {"a": 0.2, "b": 0.9, "c": 0.85}
+
+
+def subject(name: str, **settings: int) -> Subject:
+    return Subject(
+        id=name, title=name, version=name, run=name, model="m", dataset="d", method="lora", settings={**settings}
+    )
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Compared, ...]:
+    place = tmp_path_factory.mktemp("answers")
+    return tuple(
+        Compared(subject=subject(name, epochs=i, rank=8), evaluation=evaluation_of(place, name, share, seed=i))
+        for i, (name, share) in enumerate(SHARES.items())
+    )
+
+
+@pytest.fixture(scope="module")
+def three(compared: tuple[Compared, ...]) -> Comparison:
+    return compare(compared)
+
+
+def test_the_best_is_marked_and_its_lead_is_tested(three: Comparison) -> None:
+    match = next(row for row in three.measures if row.name == "exact_match")
+    assert [round(mean.value, 2) for mean in match.means if mean] == [0.2, 0.9, 0.85]
+    assert match.best == (1,) and match.base is not None and match.base.value == 0
+    loss = next(row for row in three.measures if row.name == "loss")
+    assert loss.best == (1,)  # the lowest
+    winners = {(p.first, p.second): p.winner for p in three.pairings if p.name == three.main}
+    assert winners == {(0, 1): 1, (0, 2): 2, (1, 2): None}
+    assert three.verdict == ("b is better in token F1 than a, on 60 examples. No difference is shown against c.")
+
+
+def test_settings_that_are_the_same_are_not_listed(three: Comparison) -> None:
+    assert [(row.name, row.values) for row in three.settings] == [("epochs", (0, 1, 2))]
+
+
+def test_every_example_is_won_by_someone_and_the_most_different_come_first(three: Comparison) -> None:
+    assert three.rows == 60 == len(three.examples)
+    assert [each.apart for each in three.examples] == sorted((e.apart for e in three.examples), reverse=True)
+    for each in three.examples:
+        best = max(each.marks)
+        assert each.winners == tuple(i for i, mark in enumerate(each.marks) if mark == best)
+    alone = [tuple(each.winners) for each in three.examples]
+    assert three.wins == tuple(alone.count((i,)) for i in range(3))
+    assert three.ties == sum(each.apart == 0 for each in three.examples)
+
+
+def test_of_two_one_wins_what_the_other_loses(compared: tuple[Compared, ...]) -> None:
+    found = compare(compared[:2])
+    assert found.wins == found.losses[::-1]
+    assert sum(found.wins) + found.ties == found.rows
+    assert "p < 0.001" in found.verdict and "b is better" in found.verdict
+
+
+def test_the_order_does_not_change_who_is_better(compared: tuple[Compared, ...]) -> None:
+    forward, backward = compare(compared[:2]), compare(compared[1::-1])
+    assert forward.verdict == backward.verdict
+
+
+def test_more_pairs_make_each_of_them_harder_to_show(compared: tuple[Compared, ...], three: Comparison) -> None:
+    alone = next(p for p in compare(compared[:2]).pairings if p.name == three.main)
+    among = next(p for p in three.pairings if (p.first, p.second, p.name) == (0, 1, three.main))
+    assert alone.paired.difference == pytest.approx(among.paired.difference)
+    assert among.paired.corrected >= alone.paired.corrected
+
+
+def test_without_rows_in_common_nothing_is_called_better(compared: tuple[Compared, ...]) -> None:
+    first, second, _ = compared
+    assert second.evaluation is not None
+    other = msgspec.structs.replace(second.evaluation, dataset_hash="other")
+    found = compare([first, msgspec.structs.replace(second, evaluation=other)])
+    assert "cannot be said" in found.verdict and found.measures == () and found.settings
+
+
+def test_only_rows_that_all_were_asked_are_compared(compared: tuple[Compared, ...]) -> None:
+    first, second, _ = compared
+    assert second.evaluation is not None
+    fewer = msgspec.structs.replace(second.evaluation, examples=second.evaluation.examples[:40])
+    found = compare([first, msgspec.structs.replace(second, evaluation=fewer)])
+    assert found.rows == 40 and "Only the 40 rows" in found.note
+
+
+@pytest.mark.parametrize("count", [0, 1, 6])
+def test_two_to_five_are_compared(compared: tuple[Compared, ...], count: int) -> None:
+    with pytest.raises(DataError, match="Two to five"):
+        compare([compared[0]] * count)
+
+
+def test_the_newest_evaluation_on_common_rows_is_taken(tmp_path: Path) -> None:
+    on_own = msgspec.structs.replace(evaluation_of(tmp_path, "a", 0.5, rows=6), dataset_hash="own")
+    shared = msgspec.structs.replace(on_own, dataset_hash="shared")
+    newer = msgspec.structs.replace(shared, run="newer")
+    assert common([[on_own, newer, shared], [shared]]) == [newer, shared]
+    assert common([[on_own], [shared]]) == [None, None]
+    assert common([[], [shared]]) == [None, None]
+
+
+async def test_versions_and_runs_are_found_by_their_words(tmp_path: Path) -> None:
+    versions, runs = Versions(tmp_path / "versions"), tmp_path / "runs"
+    first, second = (version_in(versions, runs, f"run-{i}") for i in (1, 2))
+    for version, share in ((first, 0.2), (second, 0.9)):
+        versions.keep_evaluation(version, evaluation_of(tmp_path, version.id, share))
+    found = await compare_named(versions, runs, ("v1.0.0", "last"))
+    assert [each.title for each in found.subjects] == ["support v1.0.0", "support v1.1.0"]
+    assert found.rows == 60
+    finished_run(runs, spec_of("run-3", name="failed"))
+    with_run = named(versions, runs, ("v1.0.0", "failed"))
+    assert [each.subject.version for each in with_run] == [first.id, ""]
+    assert compare(with_run).rows == 0
+    for words, said in ((("v1.0.0", first.id), "named twice"), (("v1.0.0", "nobody"), "There is no version")):
+        with pytest.raises(DataError, match=said):
+            named(versions, runs, words)
+
+
+@pytest.mark.parametrize("how", ["gone", "unreadable"])
+def test_a_version_whose_run_cannot_be_read_is_compared_by_what_it_knows(tmp_path: Path, how: str) -> None:
+    versions, runs = Versions(tmp_path / "versions"), tmp_path / "runs"
+    pair = [version_in(versions, runs, f"run-{i}") for i in (1, 2)]
+    if how == "gone":
+        shutil.rmtree(runs / "run-1")
+    else:
+        (runs / "run-1" / "spec.json").write_text('{"format": 2}')
+    found = compare(named(versions, runs, [each.id for each in pair]))
+    assert [each.method for each in found.subjects] == ["lora", "lora"]
+    assert found.subjects[0].loss == 1.0
+
+
+def test_a_recipe_in_plain_values(tmp_path: Path) -> None:
+    settings = settings_of(spec_of("run-1").job)  # type: ignore[arg-type]
+    assert (settings["rank"], settings["targets"], settings["objective"]) == (4, "all-linear", "sft")
+
+
+def test_texts_about_the_same_come_together() -> None:
+    texts = [f"my lamp is broken number {i}" for i in range(30)] + [
+        f"change the address please {i}" for i in range(90, 110)
+    ]
+    found = clusters(texts)
+    assert sorted(i for each in found for i in each.examples) == list(range(50))
+    for each in found:
+        assert all(i < 30 for i in each.examples) or all(i >= 30 for i in each.examples)
+    assert clusters(texts) == found
+    assert clusters([]) == () and len(clusters(["one", "two"])) == 1
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+pytestmark = pytest.mark.anyio
