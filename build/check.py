@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 
-from run import ROOT, python, set_up
+from run import ROOT, TOGETHER, python, set_up
 
 CHECKS = (
     ("format", ("-m", "ruff", "format", "--check", ".")),
     ("lint", ("-m", "ruff", "check", ".")),
     ("types", ("-m", "pyright")),
     ("arrows", ("-c", "from importlinter.cli import lint_imports_command as check; check()")),
-    ("tests and docs", ("-m", "pytest")),
+    ("tests and docs", ("-m", "pytest", *TOGETHER)),
 )
 
 

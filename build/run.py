@@ -26,6 +26,8 @@ CONSTRAINTS = ROOT / "build" / "constraints.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """PyTorch's public index of builds without CUDA: a laptop without an NVIDIA GPU never downloads gigabytes of it."""
 OLDEST = (3, 11)
+TOGETHER = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadgroup")
+"""Every test, on as many cores as there are; the browser's in one process."""
 
 
 def main(words: list[str]) -> int:
@@ -45,7 +47,7 @@ def main(words: list[str]) -> int:
             "Look at the lines above; mostly the network or disk space is missing. Then run the command again.",
         )
     if testing:
-        return run("-m", "pytest", *words[1:])
+        return run("-m", "pytest", *(words[1:] or TOGETHER))
     return run("-m", "studio.cli", *(words or ["app"]))
 
 

@@ -5,7 +5,9 @@ A command that fails is answered with its card; the desk itself goes on.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from engine import orders
 from engine.core import inbox
 from engine.core.errors import HomeError, RunError, unexpected
 from engine.core.home import given_path
+from engine.data.service import Progress
 from engine.reproducing import reproduce
 
 if TYPE_CHECKING:
@@ -44,17 +47,45 @@ class Desk:
                 await anyio.sleep(LOOK_SECONDS)
 
     async def _answer(self, request_id: str, request: inbox.Request) -> None:
+        reply: inbox.Reply | None = None
         try:
-            value = await self._do(request)
-            reply = inbox.Reply(ok=True, value=msgspec.Raw(msgspec.json.encode(value)))
-        except Exception as error:
-            log.info("command %s failed", request.command, exc_info=error)
-            reply = inbox.Reply(ok=False, error=unexpected(error))
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._look_whether_wanted, request_id, group.cancel_scope)
+                reply = await self._reply(request_id, request)
+                group.cancel_scope.cancel()
         finally:
             self.at_work -= 1
-        inbox.answer(self._engine.home.inbox, request_id, reply)
+        if reply is not None:  # else nobody waits for it any more
+            inbox.answer(self._engine.home.inbox, request_id, reply)
 
-    async def _do(self, request: inbox.Request) -> object:
+    async def _look_whether_wanted(self, request_id: str, work: anyio.CancelScope) -> None:
+        while not inbox.withdrawn(self._engine.home.inbox, request_id):
+            await anyio.sleep(LOOK_SECONDS)
+        work.cancel()
+
+    async def _reply(self, request_id: str, request: inbox.Request) -> inbox.Reply:
+        try:
+            value = await self._do(request_id, request)
+            return inbox.Reply(ok=True, value=msgspec.Raw(msgspec.json.encode(value)))
+        except Exception as error:
+            log.info("command %s failed", request.command, exc_info=error)
+            return inbox.Reply(ok=False, error=unexpected(error))
+
+    def _telling(self, request_id: str) -> Callable[[Progress], None]:
+        """Leaves word of how far an import is, a few times a second; a full disk only silences it."""
+        last = 0.0
+
+        def tell(progress: Progress) -> None:
+            nonlocal last
+            if (now := time.monotonic()) - last >= LOOK_SECONDS:
+                last = now
+                with contextlib.suppress(OSError):
+                    far = inbox.Far(done=progress.done, total=progress.total)
+                    inbox.tell(self._engine.home.inbox, request_id, far)
+
+        return tell
+
+    async def _do(self, request_id: str, request: inbox.Request) -> object:
         kind = orders.BY_NAME.get(request.command)
         if kind is None:
             raise RunError(
@@ -66,7 +97,10 @@ class Desk:
         match msgspec.json.decode(request.arguments, type=kind):
             case orders.Import(paths=paths, name=name, mapping=mapping, split=split, text_rows=text_rows):
                 sources = tuple(given_path(path) for path in paths)
-                return await engine.library.add(sources, name, mapping, split=split, text_rows=text_rows)
+                told = self._telling(request_id)
+                return await engine.library.add(
+                    sources, name, mapping, split=split, text_rows=text_rows, on_progress=told
+                )
             case orders.MakePlan(order=order):
                 return engine.planning.plan(await engine.planning.draft(order))
             case orders.Probe(order=order):

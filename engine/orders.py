@@ -212,13 +212,15 @@ Command = (
 BY_NAME: dict[str, type[Command]] = {each.__name__.lower(): each for each in get_args(Command)}
 
 
-async def ask(home: Home, command: Command, answer: type[T], *, seconds: float = 600.0) -> T:
+async def ask(
+    home: Home, command: Command, answer: type[T], *, seconds: float = 600.0, told: inbox.Told | None = None
+) -> T:
     """Have the holder do something; a keeper is started where nobody holds the Home. Raises StudioError."""
     request = inbox.drop(home.inbox, type(command).__name__.lower(), command)
     found: list[msgspec.Raw] = []
 
     async def wait() -> None:
-        found.append(await inbox.reply_to(home.inbox, request, seconds=seconds))
+        found.append(await inbox.reply_to(home.inbox, request, seconds=seconds, told=told))
         group.cancel_scope.cancel()
 
     try:

@@ -31,6 +31,13 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PEFT_STUDIO_HOME", str(tmp_path / "home"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright keeps an event loop running that other tests' loops would trip over."""
+    """Browser tests come last: Playwright keeps an event loop running that other tests' loops would trip over.
+
+    Where tests run in several processes, one of them has the browser.
+    """
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))

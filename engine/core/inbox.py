@@ -1,7 +1,8 @@
-"""The inbox: how a command reaches the process that holds the Home. Three files, no port, works over SSH.
+"""The inbox: how a command reaches the process that holds the Home. A few files, no port, works over SSH.
 
 <id>.json        dropped by the command line
-<id>.taken       renamed by the holder within a second
+<id>.taken       renamed by the holder within a second; who asked deletes it to have the work stopped
+<id>.far         how far the holder is, for work that takes long
 <id>.reply.json  the holder's answer: a value or an error card
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -34,6 +36,16 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     value: msgspec.Raw = msgspec.Raw(b"null")
     error: Card | None = None
+
+
+class Far(msgspec.Struct, frozen=True, kw_only=True):
+    """So much of so much is done."""
+
+    done: int
+    total: int
+
+
+Told = Callable[[Far], None]
 
 
 def drop(inbox: Path, command: str, arguments: object) -> str:
@@ -62,19 +74,33 @@ def take(inbox: Path) -> list[tuple[str, Request]]:
     return taken
 
 
+def tell(inbox: Path, request_id: str, far: Far) -> None:
+    """Say how far a request's work is. Raises OSError."""
+    write_struct(inbox / f"{request_id}.far", far)
+
+
+def withdrawn(inbox: Path, request_id: str) -> bool:
+    """Whether nobody waits for a taken request any more."""
+    return not (inbox / f"{request_id}.taken").exists()
+
+
 def answer(inbox: Path, request_id: str, reply: Reply) -> None:
     """Leave the reply and remove the request."""
     write_struct(inbox / f"{request_id}.reply.json", reply)
-    with contextlib.suppress(FileNotFoundError):
-        (inbox / f"{request_id}.taken").unlink()
+    _withdraw(inbox, request_id)
 
 
-async def reply_to(inbox: Path, request_id: str, *, seconds: float = 60.0) -> msgspec.Raw:
-    """Wait for the reply and return its value. Raises the holder's StudioError, or RunError when none answers."""
+async def reply_to(inbox: Path, request_id: str, *, seconds: float = 60.0, told: Told | None = None) -> msgspec.Raw:
+    """Wait for the reply and return its value; `told` hears how far the work is, and news begin the `seconds` anew.
+
+    Who is cancelled while waiting withdraws the request. Raises the holder's StudioError, RunError when none answers.
+    """
     path = inbox / f"{request_id}.reply.json"
-    with anyio.move_on_after(seconds):
-        while not path.exists():
-            await anyio.sleep(0.05)
+    try:
+        await _wait(inbox, request_id, path, seconds, told or (lambda far: None))
+    except BaseException:
+        _withdraw(inbox, request_id)
+        raise
     try:
         reply = read_struct(path, Reply)
         path.unlink()
@@ -90,7 +116,21 @@ async def reply_to(inbox: Path, request_id: str, *, seconds: float = 60.0) -> ms
     return reply.value
 
 
+async def _wait(inbox: Path, request_id: str, path: Path, seconds: float, told: Told) -> None:
+    """Until the reply is there, or no news have come for so long."""
+    last, heard = time.monotonic(), None
+    while not path.exists() and time.monotonic() - last < seconds:
+        await anyio.sleep(0.05)
+        try:
+            far = read_struct(inbox / f"{request_id}.far", Far)
+        except (OSError, msgspec.MsgspecError):
+            continue
+        if far != heard:
+            last, heard = time.monotonic(), far
+            told(far)
+
+
 def _withdraw(inbox: Path, request_id: str) -> None:
-    for ending in (".json", ".taken"):
+    for ending in (".json", ".taken", ".far"):
         with contextlib.suppress(FileNotFoundError):
             (inbox / f"{request_id}{ending}").unlink()

@@ -58,8 +58,9 @@ def prepare(
 ) -> PreparedHeader:
     """Render and tokenise every row for a model; at once when that was done before. `hash` names the folder.
 
-    `asked` other than held-out takes those rows alone, for an evaluation. Raises DataError when there is nothing to train on or the dataset cannot be laid out so, ModelError when the
-    tokenizer or template cannot be used, StorageError when the disk refuses.
+    `asked` other than held-out takes those rows alone, for an evaluation. Raises DataError when there is nothing to
+    train on or the dataset cannot be laid out so, ModelError when the tokenizer or template cannot be used,
+    StorageError when the disk refuses.
     """
     dataset = _dataset(dataset_folder)
     check_layout(dataset, layout)

@@ -144,7 +144,7 @@ class Evaluation:
 
     def _answer_all(self, adapter: AdapterRef | None, model: nn.Module, questions: list[Question]) -> bool:
         """Answer what is still open, nearly equal prompts together; False when asked to end."""
-        objective, kept = Objective(model), self._kept(adapter)
+        objective, kept = Objective(model).eval(), self._kept(adapter)  # it leaves a model in training mode
         try:
             for group in grouped(model, [question.prompt for question in questions], self.job.batch_size):
                 if self.control.look():

@@ -16,7 +16,7 @@ from engine import orders
 from engine.core import logs
 from engine.core.errors import unexpected
 from engine.core.home import Home
-from studio.terminal.show import print_card, print_json, quiet
+from studio.terminal.show import console, far_bar, print_card, print_json, quiet
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -66,6 +66,12 @@ def _refuse(error: BaseException, home: object) -> None:
         print_card(card)
 
 
-def ask(home: Home, what: orders.Command, answer: type[R]) -> R:
-    """Have the Home's holder do something, and wait for its answer."""
-    return anyio.run(orders.ask, home, what, answer)
+def ask(home: Home, what: orders.Command, answer: type[R], *, bar: str = "") -> R:
+    """Have the Home's holder do something, and wait for its answer; with `bar`, how far it is is shown as its words.
+
+    Ctrl-C withdraws it.
+    """
+    if not bar or quiet.on or not console.is_terminal:
+        return anyio.run(orders.ask, home, what, answer)
+    with far_bar(bar) as told:
+        return anyio.run(functools.partial(orders.ask, told=told), home, what, answer)

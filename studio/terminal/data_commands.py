@@ -81,7 +81,7 @@ def data_import(
             split=split_from(split or []),
             text_rows=text_rows,
         )
-        dataset = ask(Home.open(home), what, Dataset)
+        dataset = ask(Home.open(home), what, Dataset, bar="Importing")
     print_json(dataset) if json else print_dataset(dataset)
 
 

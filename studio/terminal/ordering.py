@@ -87,4 +87,4 @@ def dataset_for(home: Home, words: str) -> str:
     if not path.is_file():
         return words
     say(f"Importing {path.name} ...")
-    return ask(home, orders.Import(paths=(str(path.absolute()),)), Dataset).id
+    return ask(home, orders.Import(paths=(str(path.absolute()),)), Dataset, bar="Importing").id

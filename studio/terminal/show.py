@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from engine.core.inbox import Far
 from engine.spec.records import Card, RunState
 
 console = Console(highlight=False, soft_wrap=True)
@@ -98,3 +101,14 @@ def bytes_words(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+@contextmanager
+def far_bar(words: str) -> Iterator[Callable[[Far], None]]:
+    """A bar that is drawn while work is on, and what moves it."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+        console=console, transient=True,
+    ) as drawn:  # fmt: skip
+        task = drawn.add_task(words, total=None)
+        yield lambda far: drawn.update(task, completed=far.done, total=far.total)

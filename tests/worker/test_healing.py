@@ -55,7 +55,7 @@ class Failing:
             forward = training.objective.forward
 
             def fail(batch: Any, **options: Any) -> torch.Tensor:
-                if len(batch.tokens) > above and torch.is_grad_enabled():
+                if batch.size > above and torch.is_grad_enabled():
                     raise torch.OutOfMemoryError("CUDA out of memory (injected)")
                 return forward(batch, **options)
 
