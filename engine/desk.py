@@ -15,6 +15,7 @@ import anyio
 import msgspec
 
 from engine import orders
+from engine.benchmarking import benchmark
 from engine.core import inbox
 from engine.core.errors import HomeError, RunError, unexpected
 from engine.core.home import given_path
@@ -130,6 +131,8 @@ class Desk:
                 return orders.Started(run=await engine.exports.start(version, form, quant, target))
             case orders.ListOffers(version=version):
                 return await engine.exports.offers(version)
+            case orders.Benchmark() as wish:
+                return orders.Started(run=benchmark(engine, wish))
             case orders.OpenHost(model_path=model_path):
                 return orders.Started(run=engine.hosts.run(given_path(model_path)).id)
             case orders.Leave():

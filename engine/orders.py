@@ -175,6 +175,21 @@ class Cared(msgspec.Struct, frozen=True, kw_only=True):
     freed: int = 0
 
 
+class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
+    """Put a version and its base through tasks of lm-evaluation-harness; answers with Started.
+
+    The settings are BenchmarkJob's (engine/spec/runspec.py).
+    """
+
+    version: str
+    tasks: tuple[str, ...]
+    tasks_folder: str = ""
+    rows: int | None = None
+    few_shot: int | None = None
+    chat: bool = False
+    online: bool = False
+
+
 class OpenHost(msgspec.Struct, frozen=True, kw_only=True):
     """See that a model host runs for this base model folder; answers with Started naming its run."""
 
@@ -201,6 +216,7 @@ Command = (
     | Move
     | Tell
     | Evaluate
+    | Benchmark
     | RunCapsule
     | CareFor
     | Label

@@ -22,6 +22,7 @@ from engine.results.versions import Versions
 from engine.runs.summary import read_view
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
+from studio.terminal.benchmarking import benchmark
 from studio.terminal.capsule_commands import capsule
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.comparing import compare
@@ -68,6 +69,7 @@ app.add_typer(queue, name="queue")
 app.command()(runs)
 app.command()(show)
 app.command("eval")(evaluate)
+app.command()(benchmark)
 app.command()(compare)
 app.add_typer(versions, name="versions")
 app.add_typer(capsule, name="capsule")

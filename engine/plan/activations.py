@@ -72,5 +72,5 @@ def _adapters(layers: tuple[Linear, ...], size: int, rank: int, dropout: float) 
 
 
 def _directions(layers: tuple[Linear, ...], method: Method, size: int) -> float:
-    """DoRA scales the outputs of base and adapter apart: three more tensors of each layer's output."""
-    return 3 * size * sum(each.outputs for each in layers) if isinstance(method, Dora) else 0.0
+    """DoRA scales the outputs of base and adapter apart: two more tensors of each layer's output are kept."""
+    return 2 * size * sum(each.outputs for each in layers) if isinstance(method, Dora) else 0.0

@@ -16,7 +16,7 @@ from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
 from engine.spec.methods import method_name
 from engine.spec.records import Action, Card, LaunchRecord, MetricLine, RunState, StateRecord
-from engine.spec.runspec import EvaluateJob, ExportJob, HostJob, ProbeJob, RunSpec, TrainJob
+from engine.spec.runspec import BenchmarkJob, EvaluateJob, ExportJob, HostJob, ProbeJob, RunSpec, TrainJob
 
 TAIL_BYTES = 16_384
 LOST = Card(
@@ -76,7 +76,7 @@ def static_view(spec: RunSpec) -> RunView:
             return msgspec.structs.replace(view, model=job.model.name, dataset=job.data.name, total_steps=steps)
         case EvaluateJob() as job:
             return msgspec.structs.replace(view, model=job.model.name, dataset=job.data.name)
-        case HostJob() | ExportJob() as job:
+        case HostJob() | ExportJob() | BenchmarkJob() as job:
             return msgspec.structs.replace(view, model=job.model.name)
 
 

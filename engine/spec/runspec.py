@@ -222,13 +222,41 @@ class EvaluateJob(
     answers: str = ""
 
 
+class BenchmarkJob(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="benchmark"
+):
+    """Put the base and each of `adapters` through tasks of lm-evaluation-harness, kept in the folder `environment`.
+
+    `tasks_folder` holds tasks of the user's own (empty for none). `rows` of each task are asked, all when None;
+    `few_shot` None leaves the examples shown to the task. `chat`: in the model's chat template. `online`: data may be
+    fetched.
+    """
+
+    model: ModelRef
+    adapters: tuple[AdapterRef, ...]
+    tasks: tuple[str, ...]
+    tasks_folder: str
+    rows: int | None
+    few_shot: int | None
+    chat: bool
+    online: bool
+    precision: Literal["fp32", "bf16", "fp16"]
+    batch_size: int
+    seed: int
+    environment: str
+
+
 class HostJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="host"):
-    """Hold one base model and any number of adapters, and answer on a local socket until idle for a while."""
+    """Hold one base model and any number of adapters, and answer on a local socket until idle for a while.
+
+    `quantization` is how the base's weights are held; the sums are done in `precision`.
+    """
 
     model: ModelRef
     adapters: tuple[AdapterRef, ...]
     precision: Literal["fp32", "bf16", "fp16"]
     idle_seconds: float
+    quantization: Literal["none", "nf4", "int8"] = "none"
 
 
 class ExportJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="export"):
@@ -255,7 +283,7 @@ class ExportJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     private: tuple[str, ...]
 
 
-Job = TrainJob | ProbeJob | EvaluateJob | HostJob | ExportJob
+Job = TrainJob | ProbeJob | EvaluateJob | BenchmarkJob | HostJob | ExportJob
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -275,7 +303,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def kind(self) -> str:
-        """train, probe, evaluate, host or export."""
+        """train, probe, evaluate, benchmark, host or export."""
         return str(type(self.job).__struct_config__.tag)
 
 

@@ -16,7 +16,17 @@ from engine.spec.exits import Exit
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Full, LowRank, quantization_of
 from engine.spec.records import RunState
-from engine.spec.runspec import EvaluateJob, ExportJob, HostJob, ProbeJob, RunSpec, SpecInvalid, SpecTooNew, TrainJob
+from engine.spec.runspec import (
+    BenchmarkJob,
+    EvaluateJob,
+    ExportJob,
+    HostJob,
+    ProbeJob,
+    RunSpec,
+    SpecInvalid,
+    SpecTooNew,
+    TrainJob,
+)
 from engine.worker.control import ControlFile
 from engine.worker.fault import Fault, fault_from
 from engine.worker.reporter import Reporter, Silent, next_attempt
@@ -109,6 +119,8 @@ def _program(spec: RunSpec) -> Callable[[RunSpec, RunFolder, Reporter, ControlFi
             return _probe
         case EvaluateJob():
             return _evaluate
+        case BenchmarkJob():
+            return _benchmark
         case HostJob():
             return _host
         case ExportJob():
@@ -136,6 +148,13 @@ def _evaluate(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: Con
 
     assert isinstance(spec.job, EvaluateJob)
     return Evaluation(spec.job, folder, reporter, control).run()
+
+
+def _benchmark(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:
+    from engine.worker.benchmark import Benchmark
+
+    assert isinstance(spec.job, BenchmarkJob)
+    return Benchmark(spec.job, folder, reporter, control).run()
 
 
 def _host(spec: RunSpec, folder: RunFolder, reporter: Reporter, control: ControlFile) -> Exit:

@@ -1,0 +1,228 @@
+"""Public benchmarks: the harness asked through its command line, its files read, and what they show."""
+
+from __future__ import annotations
+
+import json
+import sys
+import venv
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from engine.results.benchmarks import benchmarked
+from engine.spec.answers import BASE
+from engine.spec.benchmarks import TaskScore
+from engine.spec.exits import Exit
+from engine.spec.files import LineReader, LineWriter, write_struct
+from engine.spec.folder import RunFolder
+from engine.spec.records import Control, LaunchRecord
+from engine.spec.runspec import AdapterRef, BenchmarkJob, ModelRef
+from engine.worker.benchmark import LIBRARY, MARK, Benchmark, _see_these_libraries
+from engine.worker.control import ControlFile
+from engine.worker.fault import Fault
+from engine.worker.reporter import Reporter
+from tests.making import run_folder, train_spec
+
+HARNESS = """
+import json, os, pathlib, sys, time
+words = sys.argv[1:]
+given = {words[i]: words[i + 1] for i in range(1, len(words) - 1) if words[i].startswith("--")}
+asked = pathlib.Path(__file__).parent / "asked.jsonl"
+with asked.open("a") as file:
+    file.write(json.dumps({"words": words, "offline": os.environ["HF_HUB_OFFLINE"]}) + "\\n")
+if given["--tasks"] == "unheard-of":
+    sys.exit("Tasks were not found: unheard-of")
+if given["--tasks"] == "slow":
+    time.sleep(60)
+tuned = "peft=" in given["--model_args"]
+out = pathlib.Path(given["--output_path"]) / "model"
+out.mkdir(parents=True)
+values = {"name": "toy", "acc,none": 0.9 if tuned else 0.5, "acc_stderr,none": 0.1}
+values["perplexity,none"] = 3.0 if tuned else 9.0
+report = {"results": {"toy": values}, "higher_is_better": {"toy": {"acc": True, "perplexity": False}}}
+(out / "results_2026-01-01.json").write_text(json.dumps(report))
+rows = [{"doc_id": i, "filter": "none", "acc": float(i % 10 < (9 if tuned else 5))} for i in reversed(range(40))]
+(out / "samples_toy_2026-01-01.jsonl").write_text("\\n".join(map(json.dumps, rows)))
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """An environment with a stand-in that keeps to the harness's command line and files."""
+    place = tmp_path / "lm-eval"
+    venv.EnvBuilder(with_pip=False, symlinks=sys.platform != "win32").create(place)
+    package = next(place.rglob("site-packages")) / "lm_eval"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(HARNESS)
+    (place / MARK).write_text(LIBRARY)
+    return place
+
+
+def job(environment: Path, **changes: object) -> BenchmarkJob:
+    plain = BenchmarkJob(
+        model=ModelRef(path="base-model", name="tiny", fingerprint="f"),
+        adapters=(AdapterRef(name="tuned", path="adapter", whole=False),),
+        tasks=("toy",),
+        tasks_folder="",
+        rows=40,
+        few_shot=None,
+        chat=False,
+        online=False,
+        precision="fp32",
+        batch_size=4,
+        seed=0,
+        environment=str(environment),
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def attempt(folder: RunFolder, number: int = 0) -> Exit:
+    write_struct(folder.launch_file, LaunchRecord(attempt=number, pid=0, process_started=0, host="", time=0, threads=1))
+    reporter = Reporter(folder, number)
+    reporter.start()
+    wish = folder.spec().job
+    assert isinstance(wish, BenchmarkJob)
+    try:
+        return Benchmark(wish, folder, reporter, ControlFile(folder, reporter, number)).run()
+    finally:
+        reporter.close()
+
+
+def made(place: Path, wish: BenchmarkJob) -> RunFolder:
+    return run_folder(place, msgspec.structs.replace(train_spec(Path("m"), Path("d")), job=wish))
+
+
+def asked(environment: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in next(environment.rglob("asked.jsonl")).read_text().splitlines()]
+
+
+def test_base_and_tuned_are_asked_alike_and_their_scores_kept(tmp_path: Path, environment: Path) -> None:
+    folder = made(tmp_path / "run", job(environment, chat=True, few_shot=2, tasks_folder="own"))
+    assert attempt(folder) is Exit.COMPLETED
+    scores = LineReader(folder.results_file, TaskScore).read()
+    assert [(each.model, each.metric, each.value, each.higher_is_better) for each in scores] == [
+        (BASE, "acc", 0.5, True), (BASE, "perplexity", 9.0, False),
+        ("tuned", "acc", 0.9, True), ("tuned", "perplexity", 3.0, False),
+    ]  # fmt: skip
+    assert scores[0].rows == tuple(float(i % 10 < 5) for i in range(40)) and scores[1].rows == ()
+    base, tuned = asked(environment)
+    assert base["offline"] == "1"
+    difference = set(map(str, tuned["words"])) ^ set(map(str, base["words"]))  # type: ignore[call-overload]
+    assert {word for word in difference if "harness" not in word} == {
+        "pretrained=base-model,dtype=float32",
+        "pretrained=base-model,dtype=float32,peft=adapter",
+    }
+    words = " ".join(map(str, base["words"]))  # type: ignore[call-overload]
+    for wanted in ("--include_path own", "--num_fewshot 2", "--apply_chat_template", "--limit 40", "--log_samples"):
+        assert wanted in words
+
+
+def test_a_whole_model_is_named_by_its_own_folder(tmp_path: Path, environment: Path) -> None:
+    whole = AdapterRef(name="tuned", path="whole-model", whole=True)
+    folder = made(tmp_path / "run", job(environment, adapters=(whole,), precision="bf16", online=True))
+    attempt(folder)
+    assert "pretrained=whole-model,dtype=bfloat16" in asked(environment)[1]["words"]  # type: ignore[operator]
+    assert asked(environment)[1]["offline"] == "0"
+
+
+def test_a_stopped_benchmark_ends_the_harness_and_a_resumed_one_asks_only_what_is_left(
+    tmp_path: Path, environment: Path
+) -> None:
+    folder = made(tmp_path / "run", job(environment, tasks=("slow",)))
+    write_struct(folder.control_file, Control(seq=1, attempt=0, stop=True))
+    assert attempt(folder) is Exit.STOPPED
+    done = TaskScore(model=BASE, task="toy", metric="acc", value=0.5, error=None, higher_is_better=True, rows=())
+    other = made(tmp_path / "other", job(environment))
+    lines = LineWriter(other.results_file)
+    lines.write(done)
+    lines.close()
+    assert attempt(other, 1) is Exit.COMPLETED
+    assert [each["words"] for each in asked(environment) if "toy" in each["words"]] == [asked(environment)[-1]["words"]]  # type: ignore[operator]
+
+
+def test_what_the_harness_says_when_it_fails_is_on_the_card(tmp_path: Path, environment: Path) -> None:
+    with pytest.raises(Fault, match=r".*") as caught:
+        attempt(made(tmp_path / "run", job(environment, tasks=("unheard-of",))))
+    assert "Tasks were not found: unheard-of" in caught.value.card.why
+
+
+def test_the_harness_is_installed_once_and_a_failure_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    codes = iter([1, 0])
+
+    def wait(_self: Benchmark, words: list[str], *, online: bool) -> int:
+        calls.append(words)
+        return next(codes) if "pip" in words else 0
+
+    monkeypatch.setattr(Benchmark, "_wait", wait)
+    bare = venv.EnvBuilder(with_pip=False, symlinks=sys.platform != "win32")
+    monkeypatch.setattr("engine.worker.benchmark.venv.EnvBuilder", lambda **_: bare)
+    monkeypatch.setattr("engine.worker.benchmark.read_scores", lambda out, model: [])
+    place = tmp_path / "env"
+    with pytest.raises(Fault) as caught:
+        attempt(made(tmp_path / "run", job(place)))
+    assert caught.value.exit_code is Exit.MISSING_LIBRARY and not (place / MARK).exists()
+    assert attempt(made(tmp_path / "again", job(place))) is Exit.COMPLETED
+    assert (place / MARK).read_text() == LIBRARY
+    assert sum("pip" in words for words in calls) == 2
+
+
+def test_the_difference_comes_with_its_evidence_and_knows_which_way_is_better(tmp_path: Path) -> None:
+    lines = LineWriter(tmp_path / "results.jsonl")
+    for model, right, loss in ((BASE, 20, 3.0), ("tuned", 36, 1.0)):
+        rows = tuple(float(i < right) for i in range(40))
+        losses = tuple(loss + 0.01 * i for i in range(40))
+        common = {"model": model, "error": None}
+        lines.write(TaskScore(task="a", metric="acc", value=right / 40, higher_is_better=True, rows=rows, **common))
+        lines.write(TaskScore(task="b", metric="loss", value=loss, higher_is_better=False, rows=losses, **common))
+        lines.write(TaskScore(task="c", metric="f1", value=0.1, higher_is_better=True, rows=(), **common))
+    lines.close()
+    found = benchmarked(tmp_path / "results.jsonl", "tuned")
+    assert [(each.task, each.better, each.examples) for each in found] == [("a", 1, 40), ("b", 1, 40), ("c", 0, 0)]
+    assert found[0].paired is not None and found[0].paired.test == "exact McNemar"
+    assert found[0].paired.corrected == pytest.approx(2 * 2 * 0.5**16)
+    assert found[2].paired is None
+    back = benchmarked(tmp_path / "results.jsonl", "nobody")
+    assert back == ()
+
+
+@pytest.mark.worker
+@pytest.mark.skipif(find_spec("lm_eval") is None, reason="lm-eval is not installed: `run.py test --with benchmarks`")
+def test_the_harness_itself_gives_what_the_likelihoods_say(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    starter = Path(__file__).parents[2] / "assets" / "starter"
+    place = tmp_path / "env"
+    venv.EnvBuilder(with_pip=False, symlinks=sys.platform != "win32").create(place)
+    _see_these_libraries(place, place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+    (place / MARK).write_text(LIBRARY)
+    tasks = tmp_path / "tasks"
+    tasks.mkdir()
+    asks = [f"My {thing} came with a crack." for thing in ("lamp", "clock", "mug", "chair")]
+    rows = [{"question": each, "choices": [" Thank you.", " A crack."], "answer": i % 2} for i, each in enumerate(asks)]
+    (tasks / "toy.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tasks / "toy.yaml").write_text(
+        f"task: toy\ndataset_path: json\ndataset_kwargs:\n  data_files:\n    test: {tasks / 'toy.jsonl'}\n"
+        "test_split: test\noutput_type: multiple_choice\ndoc_to_text: '{{question}}'\ndoc_to_choice: '{{choices}}'\n"
+        "doc_to_target: '{{answer}}'\ntarget_delimiter: ''\nmetric_list:\n  - metric: acc\n"
+    )
+    wish = job(place, model=ModelRef(path=str(starter), name="s", fingerprint=""), adapters=(), rows=None)
+    folder = made(tmp_path / "run", msgspec.structs.replace(wish, tasks_folder=str(tasks)))
+    assert attempt(folder) is Exit.COMPLETED
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(starter), AutoTokenizer.from_pretrained(starter)
+
+    def likelihood(question: str, answer: str) -> float:
+        start = len(tokenizer(question, add_special_tokens=False).input_ids)
+        ids = torch.tensor([tokenizer(question + answer, add_special_tokens=False).input_ids])
+        with torch.no_grad():
+            scores = model(ids).logits.log_softmax(-1)
+        return sum(scores[0, i - 1, ids[0, i]].item() for i in range(start, ids.shape[1]))
+
+    chosen = [max((0, 1), key=lambda c, row=row: likelihood(row["question"], row["choices"][c])) for row in rows]
+    expected = tuple(float(pick == row["answer"]) for pick, row in zip(chosen, rows, strict=True))
+    (score,) = LineReader(folder.results_file, TaskScore).read()
+    assert score.rows == expected
