@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import subprocess
-import sysconfig
+import sys
 import time
 import venv
 from pathlib import Path
@@ -168,8 +168,8 @@ def _see_these_libraries(place: Path, python: Path) -> None:
     """Let the new environment find torch and transformers where they are: nothing large is fetched twice."""
     words = [str(python), "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]
     packages = Path(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip())
-    here = {sysconfig.get_paths()[kind] for kind in ("purelib", "platlib")}
-    (packages / "libraries_of_peft_studio.pth").write_text("\n".join(sorted(here)) + "\n", encoding="utf-8")
+    here = [each for each in sys.path if Path(each).name in ("site-packages", "dist-packages")]
+    (packages / "libraries_of_peft_studio.pth").write_text("\n".join(here) + "\n", encoding="utf-8")
 
 
 def read_scores(out: Path, model: str) -> list[TaskScore]:
