@@ -135,8 +135,26 @@ class Desk:
                 return orders.Started(run=benchmark(engine, wish))
             case orders.OpenHost(model_path=model_path):
                 return orders.Started(run=engine.hosts.run(given_path(model_path)).id)
+            case orders.Keep(conversation=conversation):
+                await engine.playground.keep(conversation)
+                return orders.Conversed(conversation=conversation.id, title=conversation.title)
+            case orders.MakeRows(conversations=words, rows=rows, name=name):
+                return await engine.playground.rows(words, rows, name)
+            case orders.Change() as wish:
+                return await self._change(wish)
             case orders.Leave():
                 return self._give_way()
+
+    async def _change(self, wish: orders.Change) -> orders.Conversed:
+        playground = self._engine.playground
+        match wish.verb:
+            case "rename":
+                done = await playground.rename(wish.conversation, wish.title)
+            case "delete":
+                done = await playground.delete(wish.conversation)
+            case "restore":
+                done = await playground.restore(wish.conversation)
+        return orders.Conversed(conversation=done.id, title=done.title)
 
     def _give_way(self) -> None:
         if self._role != "keeper":

@@ -29,22 +29,25 @@ from engine.library import Library
 from engine.outcomes import Outcomes
 from engine.plan.planner import Draft, Plan
 from engine.planning import Planning
+from engine.playground import Playground
 from engine.probing import probe
 from engine.runs import index, meters
 from engine.runs.calibrating import Calibrations
 from engine.runs.meters import Meters
 from engine.runs.runs import Runs
 from engine.runs.sweeps import Sweep, Sweeps
+from engine.serving import conversations
 from engine.sweeping import start_sweep, stop_sweep
 
 METER_SECONDS = 2.0
+MIGRATIONS = (*index.MIGRATIONS, *conversations.MIGRATIONS)
 
 
 class Engine:
     """One open Home. Use `async with Engine.open(path) as engine`.
 
     Its parts, in the order of the user's journey: `library` (datasets), `planning` (models, drafts, plans), `runs` and
-    `sweeps`, `outcomes` (versions, evaluations), `hosts` (conversations),
+    `sweeps`, `outcomes` (versions, evaluations), `hosts` (models in memory), `playground` (conversations),
     `exports` (versions in other forms).
     """
 
@@ -62,6 +65,7 @@ class Engine:
         self.outcomes = Outcomes(home, self.library, self.runs, self.planning, calibrations)
         self.hosts = Hosts(home, self.settings, self.runs, self.planning, group)
         self.exports = Exports(home, self.runs, self.planning, self.outcomes)
+        self.playground = Playground(home, store, self.library, self.outcomes, self.hosts, group.start_soon)
         self._group = group
         self._desk = Desk(self, role, self.leaving.set)
 
@@ -72,7 +76,7 @@ class Engine:
         home = Home.open(path)
         lock = await take(home, role)
         try:
-            store = await anyio.to_thread.run_sync(Store, home.database, index.MIGRATIONS)
+            store = await anyio.to_thread.run_sync(Store, home.database, MIGRATIONS)
             try:
                 async with anyio.create_task_group() as group:
                     engine = cls(home, store, role, group)
@@ -87,6 +91,7 @@ class Engine:
     async def _start(self) -> None:
         self.runs.on_end += [self.outcomes.after_run, self.exports.after_run]
         await self.runs.open()
+        await self.playground.kept.open()
         self._group.start_soon(self.runs.serve)
         self._group.start_soon(self._desk.serve)
         if self.role == "app":

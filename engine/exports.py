@@ -10,7 +10,7 @@ import anyio.to_thread
 import msgspec
 import psutil
 
-from engine.core.errors import DataError, PlanError
+from engine.core.errors import DataError, PlanError, RunError
 from engine.core.home import Home
 from engine.core.topics import Topic
 from engine.outcomes import Outcomes
@@ -27,6 +27,7 @@ from engine.runs.runs import Runs
 from engine.runs.views import RunView
 from engine.spec.exports import WITH_GGUF, Form, Probe, Quant
 from engine.spec.prepared import read_header
+from engine.spec.records import RunState
 from engine.spec.runspec import AdapterRef, ExportJob
 
 ANSWER_TOKENS = 24
@@ -92,6 +93,15 @@ class Exports:
         )
         self._publish()
         return run
+
+    async def delete(self, words: str) -> Exported:
+        """Forget an export that has ended, with the files that the Home keeps of it. Raises StudioError."""
+        found = self.folders.find(words)
+        if found.state.active or found.state is RunState.CREATED:
+            raise RunError("The export is still being made.", "Its run is at work.", "Stop it first.")
+        await anyio.to_thread.run_sync(self.folders.delete, found.export)
+        self._publish()
+        return found
 
     async def after_run(self, view: RunView) -> None:
         """The list follows the end of an export."""

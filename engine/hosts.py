@@ -10,16 +10,16 @@ import anyio.to_thread
 from engine.core.home import Home
 from engine.core.settings import Settings
 from engine.core.topics import Topic
+from engine.plan.hardware import detect
+from engine.plan.hosting import holding
 from engine.plan.models import read_base_model
 from engine.planning import Planning
+from engine.runs.process import alive
 from engine.runs.runs import Runs
 from engine.serving.host import HostSession, connect
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
 from engine.spec.runspec import HostJob
-
-SMALL_MODEL = 500_000_000
-"""Weights up to which a host computes in fp32."""
 
 
 class Hosts:
@@ -40,13 +40,15 @@ class Hosts:
             if view.kind == "host" and (view.state.active or view.state is RunState.CREATED):
                 folder = RunFolder(self._home.runs / view.id)
                 job = folder.spec().job
-                if isinstance(job, HostJob) and Path(job.model.path) == model_path:
+                if isinstance(job, HostJob) and Path(job.model.path) == model_path and not _dead(folder):
                     return folder
         model = read_base_model(model_path)
+        how = holding(model, self._planning.hardware.value or detect(self._home.path))
         job = HostJob(
             model=model.ref,
             adapters=(),
-            precision="fp32" if model.parameters < SMALL_MODEL else "bf16",
+            precision=how.precision,
+            quantization=how.quantization,
             idle_seconds=self._settings.value.idle_host_seconds,
         )
         return RunFolder(self._home.runs / self._runs.add(self._planning.spec(f"host {model.name}", job)))
@@ -60,3 +62,9 @@ class Hosts:
         session = await connect(folder, folder.spec().name.removeprefix("host "), prompter)
         self._group.start_soon(session.serve)
         return session
+
+
+def _dead(folder: RunFolder) -> bool:
+    """Its process was ended from outside, a moment before the list of runs says so."""
+    launch = folder.launch()
+    return launch is not None and not alive(launch)

@@ -18,6 +18,8 @@ from engine.core import inbox
 from engine.core.home import Home
 from engine.data.nouns import Mapping, SplitPlan, TextRows
 from engine.plan.sweep import Over
+from engine.serving.leaving import RowsOf
+from engine.serving.nouns import Conversation
 from engine.spec.exports import Form, Quant
 from engine.spec.suite import Check, Pattern, Side
 
@@ -196,6 +198,35 @@ class OpenHost(msgspec.Struct, frozen=True, kw_only=True):
     model_path: str
 
 
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """Keep a conversation as it is now; answers with Conversed."""
+
+    conversation: Conversation
+
+
+class MakeRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a dataset of conversations (none named: all); answers with the Dataset."""
+
+    conversations: tuple[str, ...]
+    rows: RowsOf
+    name: str = ""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Rename or delete a conversation, or take its deletion back; answers with Conversed."""
+
+    conversation: str
+    verb: Literal["rename", "delete", "restore"]
+    title: str = ""
+
+
+class Conversed(msgspec.Struct, frozen=True, kw_only=True):
+    """The conversation that it was done to."""
+
+    conversation: str
+    title: str
+
+
 class Leave(msgspec.Struct, frozen=True, kw_only=True):
     """Ask a keeper to give the Home to an app."""
 
@@ -223,6 +254,9 @@ Command = (
     | Export
     | ListOffers
     | OpenHost
+    | Keep
+    | MakeRows
+    | Change
     | Leave
 )
 BY_NAME: dict[str, type[Command]] = {each.__name__.lower(): each for each in get_args(Command)}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +20,13 @@ from engine.data.library import first_questions
 from engine.library import Library
 from engine.plan.planner import Draft
 from engine.planning import Planning, order_again
-from engine.results import care
+from engine.results import capsule, care, listing
 from engine.results.advice import Advice
 from engine.results.after import keep_verdict, keep_version
+from engine.results.capsule import Verified
 from engine.results.comparing import compare_named
 from engine.results.comparison import Comparison
+from engine.results.continuing import Continuation, continuation
 from engine.results.evaluation import Evaluation
 from engine.results.following import advice_for
 from engine.results.judged import judge_version
@@ -41,7 +45,10 @@ USUAL = orders.Measuring()
 
 
 class Outcomes:
-    """The versions of a Home; `versions` is the newest list, the newest version first."""
+    """The versions of a Home; `versions` is the newest list, the newest version first.
+
+    `changed` counts every change to them: which one is in use and how one was evaluated are not in the list.
+    """
 
     def __init__(
         self, home: Home, library: Library, runs: Runs, planning: Planning, calibrations: Calibrations
@@ -53,6 +60,11 @@ class Outcomes:
         self._calibrations = calibrations
         self.folder = Versions(home.versions)
         self.versions: Topic[tuple[Version, ...]] = Topic(self.folder.all())
+        self.changed: Topic[int] = Topic(0)
+
+    def _publish(self) -> None:
+        self.versions.set(self.folder.all())
+        self.changed.set(self.changed.value + 1)
 
     async def after_run(self, view: RunView) -> None:
         """What follows the end of a run: a trained one is read and becomes a version, an evaluation its verdict."""
@@ -62,7 +74,7 @@ class Outcomes:
             await anyio.to_thread.run_sync(keep_version, self.folder, folder, view)
         elif view.kind == "evaluate" and view.state in (RunState.COMPLETED, RunState.STOPPED):
             await keep_verdict(self.folder, folder, self._home.datasets)
-        self.versions.set(self.folder.all())
+        self._publish()
 
     async def evaluate(self, words: str, wish: orders.Measuring = USUAL) -> str:
         """Queue the evaluation of a version beside its base, on its held-out rows unless wished otherwise.
@@ -97,7 +109,7 @@ class Outcomes:
         """Use, roll back, archive, restore or delete a version, and publish the new list. Raises StudioError."""
         if verb == "back":
             version = care.roll_back(self.folder, words if words in self._names() else self.folder.find(words).name)
-            self.versions.set(self.folder.all())
+            self._publish()
             return orders.Cared(version=version.id, title=version.title)
         version = self.folder.find(words)
         before = care.size_of(self.folder, version).reclaimable
@@ -108,7 +120,7 @@ class Outcomes:
             "delete": care.delete,
         }
         await anyio.to_thread.run_sync(doing[verb], self.folder, version)
-        self.versions.set(self.folder.all())
+        self._publish()
         after = 0 if verb == "delete" else care.size_of(self.folder, version).reclaimable
         return orders.Cared(version=version.id, title=version.title, freed=before - after)
 
@@ -118,7 +130,7 @@ class Outcomes:
     def label(self, words: str, *, notes: str | None = None, tags: Sequence[str] | None = None) -> Version:
         """Give a version other notes or tags, and publish the new list. Raises StudioError."""
         version = self.folder.change(self.folder.find(words), notes=notes, tags=tags)
-        self.versions.set(self.folder.all())
+        self._publish()
         return version
 
     async def compare(self, words: Sequence[str]) -> Comparison:
@@ -141,7 +153,37 @@ class Outcomes:
         evaluation = self.folder.evaluation(version)
         if evaluation is None:
             raise RunError("There is nothing to judge.", f"{version.title} is not evaluated yet.", "Evaluate it first.")
-        return await judge_version(self.folder, version, evaluation, judge, called, told)
+        judged = await judge_version(self.folder, version, evaluation, judge, called, told)
+        self._publish()
+        return judged
+
+    def continuation(self, words: str) -> Continuation:
+        """What training that goes on from a version takes over from it. Raises StudioError where it cannot."""
+        return continuation(self.folder, self.folder.find(words))
+
+    async def go_on(self, words: str) -> Draft:
+        """A draft of training that goes on from a version, on its own data. Raises StudioError."""
+        version = self.folder.find(words)
+        return await self._planning.draft(orders.Order(dataset=version.dataset_id, parent=version.id))
+
+    async def capsule(self, words: str, *, rows: bool = True) -> tuple[Path, Verified]:
+        """Save a version as one file in the Home's `capsules/`, and say where; `rows` lets the dataset's rows travel
+        along. Raises StudioError."""
+        version = self.folder.find(words)
+        folder = self._home.path / "capsules"
+        folder.mkdir(exist_ok=True)
+        names = (f"{version.id}{f'-{again}' if again else ''}.capsule.zip" for again in itertools.count())
+        target = next(folder / name for name in names if not (folder / name).exists())
+        make = partial(capsule.make, self.folder, version, self._home.runs, self._home.datasets, target, rows=rows)
+        return target, await anyio.to_thread.run_sync(make)
+
+    async def listed(self) -> tuple[listing.Listed, ...]:
+        """Every version and how it stands, the newest first."""
+        return await anyio.to_thread.run_sync(listing.every, self.folder)
+
+    async def standing(self, words: str) -> listing.Listed:
+        """How one version stands. Raises DataError for an unknown one."""
+        return await anyio.to_thread.run_sync(listing.listed, self.folder, self.folder.find(words))
 
     def active(self, name: str) -> Version | None:
         """The version of this name that is in use."""
@@ -154,6 +196,10 @@ class Outcomes:
     def evaluation(self, version_id: str) -> Evaluation | None:
         """A version's evaluation, once there is one."""
         return self.folder.evaluation(self.folder.find(version_id))
+
+    async def evaluations(self, version_id: str) -> tuple[Evaluation, ...]:
+        """Every evaluation of a version, the newest first."""
+        return await anyio.to_thread.run_sync(self.folder.evaluations, self.folder.find(version_id))
 
     async def examples(self, version_id: str, count: int = 3) -> tuple[str, ...]:
         """Prompts to try: the first held-out questions of the version's dataset."""

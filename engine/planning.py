@@ -10,6 +10,7 @@ import anyio.to_thread
 import msgspec
 
 from engine import orders
+from engine.core.errors import PlanError
 from engine.core.home import Home, given_path
 from engine.core.settings import Settings
 from engine.core.topics import Topic
@@ -18,8 +19,10 @@ from engine.library import Library
 from engine.plan.calibration import Calibration
 from engine.plan.costs import USUAL_TARIFF, Tariff
 from engine.plan.devices import speed_of
+from engine.plan.facts import DataFacts
 from engine.plan.hardware import Hardware, detect
-from engine.plan.methods import method_facts
+from engine.plan.methods import TABLE as METHODS
+from engine.plan.methods import MethodFacts, method_facts
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
 from engine.plan.planner import Draft, Means, Plan, method_of, plan, refuse_unready, to_spec
 from engine.plan.profiles import Profile, profile, profile_for, profiles
@@ -37,6 +40,18 @@ REPEATED = ("epochs", "learning_rate", "batch_size", "max_length", "schedule", "
 """Settings that a run made again takes over; the others follow from these, the data and the machine."""
 
 LOOK_SECONDS = 300.0
+USUAL_PROFILE = "chatbot"
+"""Whose usual lengths are taken where no profile is chosen yet."""
+
+
+class MethodNeed(msgspec.Struct, frozen=True, kw_only=True):
+    """What training a model by one method takes here at its peak, in bytes; `why_not` where it cannot be planned."""
+
+    title: str
+    memory: int = 0
+    budget: int = 0
+    fits: bool = False
+    why_not: str = ""
 
 
 class Planning:
@@ -130,6 +145,20 @@ class Planning:
         """
         hardware = self._hardware()
         return plan(draft, hardware, Means(tariff=self.tariff, calibration=self._calibration(draft, hardware)))
+
+    def needs(self, model: BaseModel) -> tuple[MethodNeed, ...]:
+        """What the usual methods need with this model on this machine, for rows of the usual length."""
+        length = min(model.context, profile(USUAL_PROFILE).dials.context)
+        data = DataFacts.stand_in(length)
+        draft = Draft(name=model.name, profile=USUAL_PROFILE, model=model, data=data)
+        return tuple(self._need(each, draft) for each in METHODS.values() if each.level != "expert")
+
+    def _need(self, method: MethodFacts, draft: Draft) -> MethodNeed:
+        try:
+            made = self.plan(msgspec.structs.replace(draft, method=method.name)).estimate
+        except PlanError as error:
+            return MethodNeed(title=method.title, why_not=f"{error.card.what} {error.card.why}")
+        return MethodNeed(title=method.title, memory=made.memory_peak, budget=made.memory_budget, fits=made.fits)
 
     @property
     def tariff(self) -> Tariff:

@@ -9,21 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import flet as ft
+import msgspec
 
-from studio.hooks import EngineContext, SessionContext, Surroundings, SurroundingsContext, use_topic
+from studio.commands import Keys
+from studio.hooks import EngineContext, SessionContext, Surroundings, SurroundingsContext, use_task, use_topic
 from studio.kit import component
 from studio.session import Session
-from studio.shell import NotFound, Shell, on_key
-from studio.theme import DARK, FONTS, LIGHT, theme
+from studio.shell import NotFound, Shell
+from studio.theme import CONTRAST, DARK, FONTS, LIGHT, theme
 
 if TYPE_CHECKING:
+    from engine.core.settings import Settings
     from engine.engine import Engine
 
 log = logging.getLogger(__name__)
 WIDTH_STEP = 8
 """The width is rounded down to this, so that dragging a window's edge does not redraw everything at every pixel. The
 widths at which columns appear are multiples of it."""
-MODES = {"system": ft.ThemeMode.SYSTEM, "light": ft.ThemeMode.LIGHT, "dark": ft.ThemeMode.DARK}
+MODES = {
+    "system": ft.ThemeMode.SYSTEM,
+    "light": ft.ThemeMode.LIGHT,
+    "dark": ft.ThemeMode.DARK,
+    "contrast": ft.ThemeMode.DARK,
+}
 
 
 def open_page(page: ft.Page, engine: Engine) -> None:
@@ -31,18 +39,25 @@ def open_page(page: ft.Page, engine: Engine) -> None:
     page.title = "PEFT Studio"
     if not page.web:
         page.fonts = FONTS  # the served page has them in its manifest (studio/gate.py), before the first word
-    page.theme, page.dark_theme = theme(LIGHT), theme(DARK)
-    page.theme_mode = MODES[engine.settings.value.theme]
+    _dress(page, engine.settings.value.theme, still=engine.settings.value.motion == "reduced")
     page.padding = 0
     page.spacing = 0
-    page.on_keyboard_event = on_key
+    session = Session()
+    page.on_keyboard_event = Keys(engine, session).pressed
     page.on_error = lambda event: log.error("the page reports: %s", event.data)
     if not page.web:
         page.window.min_width, page.window.min_height = 360, 480
         page.window.width, page.window.height = 1280, 820
         page.window.update()
-    page.render(functools.partial(App, engine))
+    page.render(functools.partial(App, engine, session))
     keep_drawing(page)
+
+
+def _dress(page: ft.Page, appearance: str, *, still: bool) -> None:
+    """Give the page the themes of this appearance."""
+    page.theme = theme(LIGHT, still=still)
+    page.dark_theme = theme(CONTRAST if appearance == "contrast" else DARK, still=still)
+    page.theme_mode = MODES[appearance]
 
 
 def keep_drawing(page: ft.Page) -> None:
@@ -61,11 +76,10 @@ def keep_drawing(page: ft.Page) -> None:
 
 
 @component
-def App(engine: Engine) -> Any:
+def App(engine: Engine, session: Session) -> Any:
     """Everything on the screen."""
-    session: Session = ft.use_memo(Session, [])
     settings = use_topic(engine.settings)
-    surroundings = _use_window(settings.theme)
+    surroundings = _use_window(settings)
 
     def routes() -> Any:
         return ft.Router(_routes(), not_found=NotFound)
@@ -76,14 +90,17 @@ def App(engine: Engine) -> Any:
     )
 
 
-def _use_window(appearance: str) -> Surroundings:
-    """The window's width and whether it is dark, followed."""
+def _use_window(settings: Settings) -> Surroundings:
+    """The window's width, its theme, and whether things may move, followed."""
     page = ft.context.page
+    wishes = _use_wishes()
+    appearance = "contrast" if settings.theme == "system" and wishes.high_contrast else settings.theme
+    still = settings.motion == "reduced" or (settings.motion == "system" and wishes.reduce_motion)
 
     def look() -> Surroundings:
         width = (page.width or 1280) // WIDTH_STEP * WIDTH_STEP
-        dark = page.platform_brightness == ft.Brightness.DARK if appearance == "system" else appearance == "dark"
-        return Surroundings(width=width, dark=dark)
+        system = "dark" if page.platform_brightness == ft.Brightness.DARK else "light"
+        return Surroundings(width=width, theme=system if appearance == "system" else appearance, still=still)
 
     surroundings, set_surroundings = ft.use_state(look)
 
@@ -93,11 +110,35 @@ def _use_window(appearance: str) -> Surroundings:
     def follow() -> None:
         page.on_resize = refresh
         page.on_platform_brightness_change = refresh
-        page.theme_mode = MODES[appearance]
+        _dress(page, appearance, still=still)
         refresh()
 
-    ft.use_effect(follow, [appearance])
+    ft.use_effect(follow, [appearance, still])
     return surroundings
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """What a person told the system: less movement, more contrast."""
+
+    reduce_motion: bool = False
+    high_contrast: bool = False
+
+
+def _use_wishes() -> Wishes:
+    """The system's wishes, asked once; none where the client cannot say."""
+    service = ft.use_memo(ft.SemanticsService, [])
+    wishes, keep = ft.use_state(Wishes())
+
+    async def ask() -> None:
+        try:
+            found = await service.get_accessibility_features()
+        except (RuntimeError, TypeError, TimeoutError) as error:
+            log.info("the client does not say what it is asked for: %s", error)
+            return
+        keep(Wishes(found.reduce_motion or found.disable_animations, found.high_contrast))
+
+    use_task(ask, [])
+    return wishes
 
 
 def _late(module: str, name: str) -> Callable[..., Any]:
@@ -127,8 +168,15 @@ ROUTES = [
             ft.Route(path="runs", component=_late("runs", "RunList")),
             ft.Route(path="runs/:run_id", component=_late("run", "RunPage")),
             ft.Route(path="versions", component=_late("versions", "VersionList")),
+            ft.Route(path="versions/:version_id", component=_late("version_page", "VersionPage")),
+            ft.Route(path="compare", component=_late("compare", "ComparePage")),
+            ft.Route(path="exports", component=_late("exports", "ExportList")),
+            ft.Route(path="models", component=_late("models", "ModelList")),
             ft.Route(path="playground", component=_late("playground", "Playground")),
             ft.Route(path="playground/:version_id", component=_late("playground", "Playground")),
+            ft.Route(path="help", component=_late("help", "HelpPage")),
+            ft.Route(path="help/:guide", component=_late("help", "GuidePage")),
+            ft.Route(path="kit", component=_late("kit", "KitPage")),
             ft.Route(path="settings", component=_late("settings", "SettingsPage")),
         ],
     )

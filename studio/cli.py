@@ -26,6 +26,7 @@ from studio.terminal.benchmarking import benchmark
 from studio.terminal.capsule_commands import capsule
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.comparing import compare
+from studio.terminal.conversation_commands import conversations
 from studio.terminal.data_commands import data
 from studio.terminal.evaluating import VersionArgument, evaluate
 from studio.terminal.exporting import export, exports
@@ -73,6 +74,7 @@ app.command()(benchmark)
 app.command()(compare)
 app.add_typer(versions, name="versions")
 app.add_typer(capsule, name="capsule")
+app.add_typer(conversations, name="conversations")
 app.command()(export)
 app.command()(exports)
 

@@ -22,6 +22,8 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from studio.places import PLACES
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -44,6 +46,21 @@ BLOCK_FOREIGN_SCRIPTS = """<script>
 """With no_cdn Flet's page still asks a public host for the Rive runtime. A script element whose address is never set
 neither loads nor fails, so that nothing leaves the machine and nothing is reported as an error."""
 
+OWN_KEYS = ("Ctrl+P", "Ctrl+Shift+P", "Ctrl+K", "Ctrl+S", "F1")
+"""Keys of the app that a browser would take for printing, saving or its own help. Firefox keeps Ctrl+Shift+P."""
+KEEP_KEYS = f"""<script>
+(() => {{
+  const own = new Set({list(OWN_KEYS)});
+  window.addEventListener("keydown", (event) => {{
+    const letter = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+    const held = [(event.ctrlKey || event.metaKey) && "Ctrl", event.altKey && "Alt", event.shiftKey && "Shift"];
+    if (own.has([...held.filter(Boolean), letter].join("+"))) event.preventDefault();
+  }}, true);
+}})();
+</script>"""
+
+PAGES = {place.route.strip("/") for place in PLACES} - {""}
+"""First parts of the addresses of the app's pages."""
 CLOSED = (
     "This page needs the link that PEFT Studio printed when it started.\n\n"
     "Each link works once, in one browser. Start PEFT Studio again for a new one.\n"
@@ -131,7 +148,7 @@ class Gate:
         elif first in self._hidden and "." in path:
             await _answer(send, 404, b"text/plain", b"Not found.\n")
         else:
-            if first in self._hidden:  # a page of the app, called like a folder of its assets
+            if first in self._hidden or first in PAGES:  # called like a folder of assets, or with a dot as in v1.0.0
                 scope["path"], scope["raw_path"] = "/", b"/"
             if "/fonts/roboto/" in path:  # Flutter's own default, asked for where a public host would have it
                 scope["path"], scope["raw_path"] = "/assets/fonts/roboto.woff2", b"/assets/fonts/roboto.woff2"
@@ -192,7 +209,7 @@ class _Rewriter:
         await self._send(message)
 
     async def _send_page(self, start: Message) -> None:
-        page = self._body.replace(b"<head>", b"<head>\n" + BLOCK_FOREIGN_SCRIPTS.encode(), 1)
+        page = self._body.replace(b"<head>", b"<head>\n" + f"{BLOCK_FOREIGN_SCRIPTS}\n{KEEP_KEYS}".encode(), 1)
         drop = (b"content-length", b"etag", b"last-modified")
         headers: Headers = [pair for pair in start["headers"] if pair[0].lower() not in drop]
         headers += [

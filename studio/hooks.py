@@ -14,7 +14,7 @@ import flet as ft
 import msgspec
 
 from engine.core.topics import Feed, Topic
-from studio.theme import DARK, LIGHT, MEDIUM, WIDE, Palette
+from studio.theme import MEDIUM, PALETTES, WIDE, Palette
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -25,10 +25,15 @@ T = TypeVar("T")
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the window looks like: its width in logical pixels and whether the dark theme is shown."""
+    """What the window looks like: its width in logical pixels, its theme, and whether things may move."""
 
     width: float = 1440.0
-    dark: bool = False
+    theme: str = "light"
+    still: bool = False
+
+    @property
+    def dark(self) -> bool:
+        return self.theme != "light"
 
     @property
     def columns(self) -> int:
@@ -37,7 +42,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     @property
     def palette(self) -> Palette:
-        return DARK if self.dark else LIGHT
+        return PALETTES[self.theme]
 
 
 EngineContext = ft.create_context(cast("Engine | None", None))

@@ -5,6 +5,7 @@ Values are frozen; changes go through topics, so that a component watches a draf
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,14 +13,20 @@ import msgspec
 from engine.core.topics import Topic
 from engine.data.nouns import Inspection, Mapping
 from engine.plan.models import BaseModel
+from engine.results.continuing import Continuation
+from engine.runs.notices import Notice
 from engine.spec.records import Fact
 
 if TYPE_CHECKING:
-    from studio.pages.talk import Talk
+    from engine.serving.talk import Talk
+
+RECENT, NOTICES = 20, 100
+"""Things remembered as recent, and notices kept."""
 
 
 class WizardDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything entered in the wizard so far. `edits` are the settings a person changed, by name."""
+    """Everything entered in the wizard so far. `edits` are the settings a person changed, by name; `onward` is what
+    training takes over from the version that it goes on from."""
 
     step: int = 0
     profile: str = ""
@@ -32,6 +39,7 @@ class WizardDraft(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     edits: dict[str, Fact] = {}
     show_all: bool = False
+    onward: Continuation | None = None
 
 
 class Session:
@@ -39,15 +47,43 @@ class Session:
 
     def __init__(self) -> None:
         self.wizard: Topic[WizardDraft] = Topic(WizardDraft())
-        self.version: Topic[str] = Topic("")
-        """The version chosen in the playground."""
+        self.talk: Topic[Talk | None] = Topic(None)
+        """The conversation in the playground."""
         self.data_tab: Topic[str] = Topic("overview")
         """What the page of a dataset shows; a new version shows the same."""
+        self.version_tab: Topic[str] = Topic("evaluation")
+        """What the page of a version shows; it stays while the window becomes narrow or wide."""
         self.folders: Topic[tuple[BaseModel, ...]] = Topic(())
         """Models in folders outside the Home that were named in this session."""
 
-        self.talks: dict[str, Talk] = {}
-        """The playground's conversations by version."""
+        self.overlay: Topic[str] = Topic("")
+        """What lies over the page: commands, open, keys, notices; or nothing."""
+        self.recent: Topic[tuple[str, ...]] = Topic(())
+        """Ids of what was opened or done last, the newest first."""
+        self.notices: Topic[tuple[Notice, ...]] = Topic(())
+        """What was told of runs since this window was opened, the newest first."""
+        self.unread: Topic[int] = Topic(0)
+        self.leaving: Topic[frozenset[str]] = Topic(frozenset())
+        """Ids of what is being deleted and can still be kept."""
+        self._hearing: Callable[[str], bool] | None = None
+
+    def hear(self, listener: Callable[[str], bool] | None) -> None:
+        """Let what is on top have each key first; it answers whether it took it."""
+        self._hearing = listener
+
+    def heard(self, stroke: str) -> bool:
+        """Whether what is on top took this key."""
+        return self._hearing is not None and self._hearing(stroke)
+
+    def tell(self, told: Sequence[Notice]) -> None:
+        """Put notices, the oldest first, into the list."""
+        self.notices.set((*reversed(told), *self.notices.value)[:NOTICES])
+        self.unread.set(min(NOTICES, self.unread.value + len(told)))
+
+    def used(self, thing: str) -> None:
+        """Remember what was opened or done."""
+        others = (each for each in self.recent.value if each != thing)
+        self.recent.set((thing, *others)[:RECENT])
 
     def edit(self, **changes: Any) -> None:
         """Change the wizard's draft."""

@@ -5,52 +5,25 @@ From 1200 px three columns, from 768 two (the panel goes below the content), bel
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib.metadata import version
 from typing import Any
 
 import flet as ft
-import msgspec
 
 from engine.spec.records import RunState
-from studio.hooks import go, use_engine, use_surroundings, use_topic
-from studio.kit import act, component, empty, gigabytes, muted, plural, primary
-from studio.theme import S2, S3, S4, Ink
+from studio.commands import is_mac, shown
+from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.kit import act, body, component, empty, gigabytes, icon_button, muted, plural, primary
+from studio.kit.guard import Handler
+from studio.notifying import Bell, Watch
+from studio.palette import Overlay, key_cap
+from studio.places import HELP, PLACES, SETTINGS, Place
+from studio.theme import RADIUS_FIELD, S1, S2, S3, S4, S6, Ink
 
-log = logging.getLogger(__name__)
 BAR = 56
+TOP = 44
 STATUS = 28
-
-
-class Place(msgspec.Struct, frozen=True):
-    """An entry of the activity bar; `key` opens it together with Alt and Shift."""
-
-    route: str
-    name: str
-    icon: Any
-    chosen: Any
-    key: str
-
-
-PLACES = (
-    Place("/", "Home", ft.Icons.HOME_OUTLINED, ft.Icons.HOME, "H"),
-    Place("/new", "New", ft.Icons.ADD_CIRCLE_OUTLINE, ft.Icons.ADD_CIRCLE, "N"),
-    Place("/data", "Data", ft.Icons.TABLE_ROWS_OUTLINED, ft.Icons.TABLE_ROWS, "D"),
-    Place("/runs", "Runs", ft.Icons.TIMELINE, ft.Icons.TIMELINE, "R"),
-    Place("/versions", "Versions", ft.Icons.LAYERS_OUTLINED, ft.Icons.LAYERS, "V"),
-    Place("/playground", "Playground", ft.Icons.CHAT_BUBBLE_OUTLINE, ft.Icons.CHAT_BUBBLE, "P"),
-)
-SETTINGS = Place("/settings", "Settings", ft.Icons.SETTINGS_OUTLINED, ft.Icons.SETTINGS, "S")
-KEYS = {place.key: place for place in (*PLACES, SETTINGS)}
-"""One table of keys; it also writes the tooltips."""
-
-
-def on_key(event: ft.KeyboardEvent) -> None:
-    """The one dispatcher of keys for the whole window."""
-    place = KEYS.get(event.key.upper())
-    if place is not None and event.alt and event.shift:
-        act(lambda: go(place.route))(event)  # type: ignore[misc]
 
 
 @component
@@ -58,9 +31,10 @@ def Shell() -> Any:
     """The frame; the page in the middle is the router's."""
     surroundings = use_surroundings()
     outlet = ft.use_route_outlet()
-    main = ft.Container(outlet, expand=True, bgcolor=Ink.BACKGROUND)
+    page = ft.Container(outlet, expand=True, bgcolor=Ink.BACKGROUND)
+    main = ft.Column([TopBar(), page], spacing=0, expand=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
     if surroundings.columns == 1:
-        return ft.Column([main, BottomBar()], spacing=0, expand=True)
+        return ft.Column([main, BottomBar(), Overlay(), Watch()], spacing=0, expand=True)
     return ft.Column(
         [
             ft.Row(
@@ -70,6 +44,8 @@ def Shell() -> Any:
                 vertical_alignment=ft.CrossAxisAlignment.STRETCH,
             ),
             StatusStrip(),
+            Overlay(),
+            Watch(),
         ],
         spacing=0,
         expand=True,
@@ -81,13 +57,80 @@ def _here(route: str, path: str) -> bool:
 
 
 @component
+def TopBar() -> Any:
+    """Where one is, the way to everything else, and what was told."""
+    session = use_session()
+    narrow = use_surroundings().columns == 1
+    keys = shown("Ctrl+P", is_mac(ft.context.page))
+
+    def search() -> None:
+        session.overlay.set("open")
+
+    tools: list[ft.Control] = [
+        icon_button(ft.Icons.SEARCH, "Search", search) if narrow else _search_box(keys, search),
+        Bell(),
+    ]
+    if narrow:
+        tools += [icon_button(each.icon, each.name, lambda each=each: go(each.route)) for each in (HELP, SETTINGS)]
+    return ft.Container(
+        ft.Row([Crumbs(), *tools], spacing=S2, vertical_alignment=ft.CrossAxisAlignment.CENTER),
+        height=TOP,
+        bgcolor=Ink.SURFACE,
+        border=ft.Border.only(bottom=ft.BorderSide(1, Ink.BORDER)),
+        padding=ft.Padding.only(left=S4 if narrow else S6, right=S2),
+    )
+
+
+def _search_box(keys: str, search: Handler) -> ft.Control:
+    """Looks like a field, and opens the list of everything."""
+    face = ft.Row(
+        [ft.Icon(ft.Icons.SEARCH, size=16, color=Ink.MUTED), muted("Search", size=13), key_cap(keys)],
+        spacing=S2,
+        tight=True,
+    )
+    box = ft.Container(
+        ft.Semantics(content=face, exclude_semantics=True),
+        border=ft.Border.all(1, Ink.BORDER),
+        border_radius=RADIUS_FIELD,
+        padding=ft.Padding.symmetric(horizontal=S3, vertical=3),
+        on_click=act(search),
+        ink=True,
+    )
+    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, label=f"Search everything ({keys})"))
+
+
+@component
+def Crumbs() -> Any:
+    """The place, and what is open in it."""
+    engine = use_engine()
+    path = ft.use_route_location()
+    runs = use_topic(engine.runs.list, every=1.0)
+    datasets = use_topic(engine.library.datasets, every=1.0)
+    place = next((each for each in (*reversed(PLACES), HELP, SETTINGS) if _here(each.route, path)), None)
+    words: list[ft.Control] = []
+    if place is not None:
+        words.append(muted(place.name, size=13, no_wrap=True))
+        thing = path.removeprefix(place.route).strip("/") if place.route != "/" else ""
+        known = {"/runs": runs, "/data": datasets}.get(place.route, ())
+        name = next((each.name for each in known if each.id == thing), "") if thing else ""
+        if name:
+            words.append(ft.Icon(ft.Icons.CHEVRON_RIGHT, size=14, color=Ink.MUTED))
+            words.append(body(name, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS, expand=True))
+    return ft.Row(words, spacing=S1, expand=True)
+
+
+@component
 def ActivityBar() -> Any:
     """The places of the app, top to bottom."""
     path = ft.use_route_location()
     entries: list[ft.Control] = [_entry(place, _here(place.route, path)) for place in PLACES]
     return ft.Container(
         ft.Column(
-            [*entries, ft.Container(expand=True), _entry(SETTINGS, _here(SETTINGS.route, path))],
+            [
+                *entries,
+                ft.Container(expand=True),
+                *(_entry(each, _here(each.route, path)) for each in (HELP, SETTINGS)),
+            ],
             spacing=S2,
             horizontal_alignment=ft.CrossAxisAlignment.CENTER,
         ),
@@ -102,7 +145,7 @@ def _entry(place: Place, here: bool) -> ft.Control:
         place.chosen if here else place.icon,
         icon_color=Ink.PRIMARY if here else Ink.MUTED,
         icon_size=22,
-        tooltip=f"{place.name} (Alt+Shift+{place.key})",
+        tooltip=f"{place.name} ({place.stroke})",
         on_click=act(lambda: go(place.route)),
         style=ft.ButtonStyle(
             bgcolor=Ink.PRIMARY_TINT if here else None,
@@ -121,7 +164,7 @@ def BottomBar() -> Any:
     path = ft.use_route_location()
     return ft.Container(
         ft.Row(
-            [_tab(place, _here(place.route, path)) for place in PLACES],
+            [_tab(place, _here(place.route, path)) for place in PLACES if place.small],
             spacing=0,
             alignment=ft.MainAxisAlignment.SPACE_AROUND,
         ),
@@ -228,8 +271,12 @@ def frame(
     panel: ft.Control | None = None,
     footer: ft.Control | None = None,
     widest: int = 1120,
+    follow: bool = False,
 ) -> ft.Control:
-    """A page: its title line, its content, the panel at the right (or under the content where there is no room)."""
+    """A page: its title line, its content, the panel at the right (or under the content where there is no room).
+
+    With `follow` it is scrolled to its end as it grows.
+    """
     margin = 24 if columns > 1 else 16
     head = ft.Row(
         [
@@ -257,6 +304,7 @@ def frame(
             )
         ],
         scroll=ft.ScrollMode.AUTO,
+        auto_scroll=follow,
         expand=True,
         horizontal_alignment=ft.CrossAxisAlignment.CENTER if columns > 1 else ft.CrossAxisAlignment.START,
     )

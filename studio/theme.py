@@ -122,6 +122,36 @@ DARK = Palette(
     base="#9CA3AF",
 )
 
+CONTRAST = Palette(
+    background="#000000",
+    surface="#000000",
+    raised="#0A0A0A",
+    border="#BFBFBF",
+    track="#4D4D4D",
+    text="#FFFFFF",
+    secondary="#E6E6E6",
+    disabled="#A6A6A6",
+    field="#FFFFFF",
+    primary="#8CC8FF",
+    fill="#5CB0FF",
+    action="#FFFFFF",
+    on_action="#000000",
+    primary_tint="#00325C",
+    on_primary_tint="#FFFFFF",
+    purple="#D9B8FF",
+    purple_tint="#32105C",
+    on_purple_tint="#FFFFFF",
+    red="#FF9C9C",
+    red_tint="#570000",
+    on_red_tint="#FFFFFF",
+    amber="#FFD54A",
+    amber_tint="#4A3600",
+    green="#5BF0A8",
+    green_tint="#00401F",
+    base="#D0D0D0",
+)
+PALETTES = {"light": LIGHT, "dark": DARK, "contrast": CONTRAST}
+
 
 class Ink:
     """Roles a control names; the client looks the colour up in the theme it shows."""
@@ -206,10 +236,16 @@ def _style(size: float, *, strong: bool = False) -> ft.TextStyle:
     )
 
 
-def theme(colors: Palette) -> ft.Theme:
-    """The Flet theme of one palette."""
+def _transitions(still: bool) -> ft.PageTransitionsTheme:
+    kind = ft.PageTransitionTheme.NONE if still else ft.PageTransitionTheme.FADE_UPWARDS
+    return ft.PageTransitionsTheme(android=kind, ios=kind, linux=kind, macos=kind, windows=kind)
+
+
+def theme(colors: Palette, *, still: bool = False) -> ft.Theme:
+    """The Flet theme of one palette; with `still` nothing slides or fades between pages."""
     return ft.Theme(
         color_scheme=_scheme(colors),
+        page_transitions=_transitions(still),
         font_family=SANS,
         scaffold_bgcolor=colors.background,
         divider_color=colors.border,

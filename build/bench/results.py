@@ -25,6 +25,7 @@ from engine.plan.models import read_base_model, starter_path
 from engine.results.statistics import paired_means, with_holm
 from engine.runs.launch import create, launch
 from engine.serving.host import connect
+from engine.spec.answers import Answering
 from engine.spec.methods import Lora
 from engine.spec.prepared import read_split
 from engine.spec.runspec import FORMAT, HostJob, RunSpec
@@ -112,7 +113,8 @@ async def host(place: Path) -> list[Measure]:
                 await session.attach(f"v{number}", adapter)
                 swaps.append(time.perf_counter() - begun)
                 begun = time.perf_counter()
-                async for _ in session.generate((Message("user", "Hello."),), adapter=f"v{number}", max_new_tokens=1):
+                short = Answering(max_new_tokens=1)
+                async for _ in session.generate((Message("user", "Hello."),), adapter=f"v{number}", answering=short):
                     firsts.append(time.perf_counter() - begun)
             group.cancel_scope.cancel()
     finally:

@@ -22,6 +22,7 @@ NAMES = (
     "anomaly",
     "demo",
     "screen",
+    "ui",
     "exports",
 )
 

@@ -1,7 +1,7 @@
 """The Home: the user's data folder, its lock, and the inbox through which commands reach whoever holds it.
 
-    home.json  home.lock  holder.json  index.duckdb  settings.json  calibration.json
-    logs/  runs/  datasets/  prepared/  versions/  answers/  exports/  models/  inbox/  sweeps/
+    home.json  home.lock  holder.json  index.duckdb  settings.json  calibration.json  conversations.jsonl
+    logs/  runs/  datasets/  prepared/  versions/  answers/  exports/  capsules/  models/  inbox/  sweeps/
 
 A Home has one holder at a time. The lock is the operating system's (it goes with the process, also after kill -9);
 `holder.json` says who holds it, for the message that the second one gets.

@@ -40,15 +40,19 @@ class JsonFormatter(logging.Formatter):
     """A record as one redacted JSON line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        stack = self.formatException(record.exc_info) if record.exc_info else ""
-        line = LogLine(
-            time=record.created,
-            level=record.levelname.lower(),
-            logger=record.name,
-            message=redact(record.getMessage()),
-            stack=redact(stack),
-        )
-        return msgspec.json.encode(line).decode()
+        return msgspec.json.encode(line_of(record)).decode()
+
+
+def line_of(record: logging.LogRecord) -> LogLine:
+    """A record with its secrets taken out."""
+    stack = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+    return LogLine(
+        time=record.created,
+        level=record.levelname.lower(),
+        logger=record.name,
+        message=redact(record.getMessage()),
+        stack=redact(stack),
+    )
 
 
 def to_folder(folder: Path, name: str, level: int = logging.INFO) -> logging.Handler:

@@ -18,9 +18,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a person can set for the whole app."""
 
     theme: Annotated[
-        Literal["system", "light", "dark"],
-        described("Appearance", "Light, dark, or as the system is.", level=Level.ESSENTIAL),
+        Literal["system", "light", "dark", "contrast"],
+        described("Appearance", "Light, dark, high contrast, or as the system is.", level=Level.ESSENTIAL),
     ] = "system"
+    motion: Annotated[
+        Literal["system", "full", "reduced"],
+        described("Movement", "Transitions and moving parts; reduced shows changes at once.", level=Level.ESSENTIAL),
+    ] = "system"
+    do_not_disturb: Annotated[
+        bool, described("Do not disturb", "Notices wait quietly in their list.", level=Level.ESSENTIAL)
+    ] = False
+    notify_progress: Annotated[bool, described("Tell of progress", "At a quarter, a half and three quarters.")] = True
+    notify_finished: Annotated[bool, described("Tell when a run is done", "When it ends by itself or is stopped.")] = (
+        True
+    )
+    notify_problems: Annotated[
+        bool, described("Tell of problems", "When a run fails, is lost, or pauses because it has a question.")
+    ] = True
+    debug: Annotated[
+        bool, described("Debug mode", "Shows the app's own log, and a page with every part of the screens.")
+    ] = False
     concurrent_runs: Annotated[
         int, described("Runs at once", "Further runs wait in the queue.", unit="runs", ge=1, le=64)
     ] = 1

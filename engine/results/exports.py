@@ -90,6 +90,20 @@ class ExportFolders:
         except OSError as error:
             raise from_os(error, "noting the export") from error
 
+    def keeps(self, export: Export) -> bool:
+        """Whether its files lie in the Home, and go with it."""
+        return Path(export.folder).is_relative_to(self._folder)
+
+    def delete(self, export: Export) -> None:
+        """Forget an export, and delete its files where the Home keeps them; those in a folder of the user's stay.
+
+        Raises StorageError.
+        """
+        try:
+            shutil.rmtree(self._folder / export.id)
+        except OSError as error:
+            raise from_os(error, "deleting the export") from error
+
     def own(self, run_id: str) -> Path:
         """Where an export lies when no folder was named."""
         return self._folder / run_id / FILES

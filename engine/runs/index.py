@@ -59,7 +59,7 @@ async def load(store: Store, runs: Path) -> tuple[dict[str, RunView], dict[str, 
         else:
             views[path.name] = view_of(RunFolder(path))
     for gone in known:
-        await store.execute("DELETE FROM runs WHERE id = ?", [gone])
+        await forget(store, gone)
     return views, states
 
 
@@ -70,6 +70,11 @@ async def save(store: Store, folder: Path, view: RunView) -> None:
         "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
         [view.id, mark, view.state.value, view.kind, view.created, msgspec.json.encode(view)],
     )
+
+
+async def forget(store: Store, run_id: str) -> None:
+    """Take a run out of the index."""
+    await store.execute("DELETE FROM runs WHERE id = ?", [run_id])
 
 
 def view_of(folder: RunFolder) -> RunView:

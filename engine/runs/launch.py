@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -49,6 +50,12 @@ def create(runs: Path, spec: RunSpec) -> RunFolder:
     except OSError as error:
         raise from_os(error, "making the run's folder") from error
     return folder
+
+
+def remove_run(folder: RunFolder) -> None:
+    """Delete a run's folder; its spec goes first, so that half of it is no run. Raises OSError."""
+    folder.spec_file.unlink(missing_ok=True)
+    shutil.rmtree(folder.path)
 
 
 def launch(folder: RunFolder) -> tuple[subprocess.Popen[bytes], LaunchRecord]:

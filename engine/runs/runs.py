@@ -17,7 +17,7 @@ from engine.core.topics import Topic
 from engine.runs import index
 from engine.runs.control import tell, wants_attempt
 from engine.runs.follow import LiveRun
-from engine.runs.launch import create, interpreter, launch
+from engine.runs.launch import create, interpreter, launch, remove_run
 from engine.runs.meters import room
 from engine.runs.queue import Room, Turn, turns
 from engine.runs.standing import Expectation, Standing, keep_expectation, keep_standing, standing
@@ -153,6 +153,19 @@ class Runs:
             self._stir()
         else:
             self._tell(run_id, resume=True, accept=accept)
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run that is at rest, with all its files; a version made from it stays. Raises StudioError."""
+        at_rest = (state for state in RunState if not state.active and state is not RunState.CREATED)
+        self._demand(run_id, "deleted", *at_rest)
+        try:
+            await anyio.to_thread.run_sync(remove_run, self.folder(run_id))
+        except OSError as error:
+            raise from_os(error, "deleting the run") from error
+        for known in (self._views, self._live, self._announced, self._unlaunched):
+            known.pop(run_id, None)
+        await index.forget(self._store, run_id)
+        self._publish()
 
     def _demand(self, run_id: str, done: str, *states: RunState) -> None:
         state = self._look(run_id).state

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import anyio.abc
@@ -22,33 +23,46 @@ from anyio.streams.memory import MemoryObjectSendStream
 from engine.core.errors import RunError, StudioError
 from engine.core.topics import Topic
 from engine.data.nouns import Message
-from engine.serving.text import TextStream
-from engine.spec.answers import BASE, Ask, Attach, Call, Cancel, Endpoint, Hello, Said
+from engine.plan.hosting import held_in
+from engine.plan.models import read_base_model
+from engine.serving.text import StopWords, TextStream
+from engine.spec.answers import BASE, Answering, Ask, Attach, Call, Cancel, Endpoint, Hello, Said
 from engine.spec.files import read_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import Action, RunState
+from engine.spec.runspec import HostJob
 
 if TYPE_CHECKING:
     from engine.data.prompting import Prompter
 
 START_SECONDS = 120.0
 LONGEST_LINE = 1_000_000
+USUAL = Answering()
+Ended = Literal["", "end", "length", "stop"]
+"""Why an answer ended: by itself, at its longest, or at a stop word; empty while it goes on."""
 
 
 class HostInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in memory: resident bytes, the base model, the adapters on it, and how long the last took to attach."""
+    """What is in memory: resident bytes, the base model, how it is held (such as 4 bits), the adapters on it, and how
+    long the last took to attach."""
 
     model: str = ""
+    held: str = ""
     memory: int = 0
     adapters: tuple[str, ...] = ()
     swap_seconds: float = 0.0
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of an answer. The last has `done` and the figures."""
+    """A piece of an answer. The last has `done`, why it ended, and the figures.
+
+    `forgotten` counts the earlier turns that were left out because the model cannot read so much.
+    """
 
     text: str = ""
     done: bool = False
+    ended: Ended = ""
+    forgotten: int = 0
     tokens: int = 0
     tokens_per_second: float = 0.0
     first_token_seconds: float = 0.0
@@ -58,9 +72,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 class HostSession:
     """One connection to a host. `serve` reads it in the opener's task group; answers may run side by side."""
 
-    def __init__(self, model: str, stream: anyio.abc.SocketStream, prompter: Prompter) -> None:
+    def __init__(self, model: str, stream: anyio.abc.SocketStream, prompter: Prompter, context: int) -> None:
         self._stream = stream
         self._prompter = prompter
+        self._context = context
         self._answers: dict[str, MemoryObjectSendStream[Said]] = {}
         self._lock = anyio.Lock()
         self.open = True
@@ -92,59 +107,73 @@ class HostSession:
     async def attach(self, name: str, path: Path, *, whole: bool = False) -> float:
         """Load an adapter onto the base that is in memory; returns the seconds it took. Raises StudioError."""
         call_id = secrets.token_hex(4)
-        async for said in self._replies(Attach(id=call_id, name=name, path=str(path), whole=whole)):
-            if said.error:
-                raise RunError("The version could not be loaded.", said.error, "Choose another version.")
-            self.info.set(
-                msgspec.structs.replace(
-                    self.info.value,
-                    memory=said.memory,
-                    adapters=tuple(said.adapters),
-                    swap_seconds=said.swap_seconds,
-                )
-            )
-            return said.swap_seconds
-        raise gone()
+        async with aclosing(self._replies(Attach(id=call_id, name=name, path=str(path), whole=whole))) as replies:
+            said = await anext(replies)
+        if said.error:
+            raise RunError("The version could not be loaded.", said.error, "Choose another version.")
+        found = {"memory": said.memory, "adapters": tuple(said.adapters), "swap_seconds": said.swap_seconds}
+        self.info.set(msgspec.structs.replace(self.info.value, **found))
+        return said.swap_seconds
 
     async def generate(
-        self,
-        messages: tuple[Message, ...],
-        *,
-        adapter: str | None = None,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-    ) -> AsyncIterator[Token]:
+        self, messages: tuple[Message, ...], *, adapter: str | None = None, answering: Answering = USUAL
+    ) -> AsyncGenerator[Token]:
         """Stream the answer of the base (`adapter` None) or of an attached adapter. Raises StudioError."""
-        prompt = self._prompter.prompt(messages)
-        text, count = TextStream(self._prompter.tokenizer), 0
-        ask = Ask(
+        prompt, forgotten = self._fitted(messages, answering.max_new_tokens)
+        text, stops, count = TextStream(self._prompter.tokenizer), StopWords(answering.stop), 0
+        async with aclosing(self._replies(self._ask(prompt, adapter, answering))) as replies:
+            async for said in replies:
+                if said.error:
+                    raise RunError("The model could not answer.", said.error, "Shorten the prompt and try again.")
+                count += len(said.tokens)
+                if said.memory:
+                    self.info.set(msgspec.structs.replace(self.info.value, memory=said.memory))
+                words = stops.push(text.push(said.tokens))
+                done = said.done or stops.met
+                yield Token(
+                    text=words + stops.rest() if done else words,
+                    done=done,
+                    ended=("stop" if stops.met else "length" if said.tokens else "end") if done else "",
+                    forgotten=forgotten,
+                    tokens=count,
+                    tokens_per_second=said.tokens_per_second,
+                    first_token_seconds=said.first_token_seconds,
+                    memory=said.memory or self.info.value.memory,
+                )
+                if done:
+                    return
+
+    def _fitted(self, messages: tuple[Message, ...], room: int) -> tuple[list[int], int]:
+        """The prompt with as many of the last turns as the model can read, and how many were left out."""
+        opening = messages[: sum(each.role == "system" for each in messages[:1])]
+        turns, forgotten = messages[len(opening) :], 0
+        while True:
+            prompt = self._prompter.prompt((*opening, *turns))
+            if len(prompt) + min(room, self._context // 4) <= self._context:
+                return prompt, forgotten
+            if len(turns) < 3:
+                raise RunError(
+                    "The question is longer than the model can read.",
+                    f"It takes {len(prompt)} tokens, and the model reads {self._context} with its answer.",
+                    "Shorten the question or the system text.",
+                )
+            turns, forgotten = turns[2:], forgotten + 1
+
+    def _ask(self, prompt: list[int], adapter: str | None, answering: Answering) -> Ask:
+        return Ask(
             id=secrets.token_hex(4),
             adapter=adapter or BASE,
             tokens=prompt,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
+            max_new_tokens=min(answering.max_new_tokens, self._context - len(prompt)),
+            temperature=answering.temperature,
+            top_p=answering.top_p,
+            top_k=answering.top_k,
+            repetition_penalty=answering.repetition_penalty,
+            seed=answering.seed,
             end_tokens=list(self._prompter.end_tokens),
         )
-        async for said in self._replies(ask):
-            if said.error:
-                raise RunError("The model could not answer.", said.error, "Shorten the prompt and try again.")
-            count += len(said.tokens)
-            if said.memory:
-                self.info.set(msgspec.structs.replace(self.info.value, memory=said.memory))
-            yield Token(
-                text=text.push(said.tokens),
-                done=said.done,
-                tokens=count,
-                tokens_per_second=said.tokens_per_second,
-                first_token_seconds=said.first_token_seconds,
-                memory=said.memory or self.info.value.memory,
-            )
 
-    async def _replies(self, call: Ask | Attach) -> AsyncIterator[Said]:
+    async def _replies(self, call: Ask | Attach) -> AsyncGenerator[Said]:
         """The lines of one call, the last one `done`. An answer nobody reads to its end is cancelled."""
         send, receive = anyio.create_memory_object_stream[Said](1_000)
         self._answers[call.id] = send
@@ -181,8 +210,15 @@ def gone() -> RunError:
 async def connect(folder: RunFolder, model: str, prompter: Prompter) -> HostSession:
     """Wait until the host of this run listens, and open a session. Raises StudioError with the host's own card."""
     endpoint = await _endpoint(folder)
-    stream = await anyio.connect_tcp("127.0.0.1", endpoint.port)
-    session = HostSession(model, stream, prompter)
+    job = folder.spec().job
+    assert isinstance(job, HostJob)
+    context = (await anyio.to_thread.run_sync(read_base_model, Path(job.model.path))).context
+    try:
+        stream = await anyio.connect_tcp("127.0.0.1", endpoint.port)
+    except OSError as error:
+        raise gone() from error
+    session = HostSession(model, stream, prompter, context)
+    session.info.set(HostInfo(model=model, held=held_in(job.precision, job.quantization)))
     await session.call(Hello(key=endpoint.key))
     return session
 

@@ -6,15 +6,16 @@ from engine.core.errors import RunError
 from engine.data.nouns import Message
 from engine.results.judging import Judge, NotAnswered
 from engine.serving.host import HostSession
+from engine.spec.answers import Answering
 
-LONGEST_ANSWER = 200
+SHORT = Answering(max_new_tokens=200)
 
 
 def host_judge(session: HostSession, adapter: str | None = None) -> Judge:
     """Ask the base in this session, or an adapter that is attached to it."""
 
     async def ask(messages: tuple[Message, ...]) -> str:
-        pieces = session.generate(messages, adapter=adapter, max_new_tokens=LONGEST_ANSWER)
+        pieces = session.generate(messages, adapter=adapter, answering=SHORT)
         try:
             return "".join([token.text async for token in pieces])
         except RunError as error:

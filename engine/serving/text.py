@@ -1,7 +1,8 @@
-"""Text out of a stream of token ids: whole characters only, each handed out once."""
+"""Text out of a stream of token ids: whole characters only, each handed out once, and nothing from a stop word on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,3 +25,35 @@ class TextStream:
         new = certain[self._given :]
         self._given = max(self._given, len(certain))
         return new
+
+
+class StopWords:
+    """Lets text through up to the first stop word. What may still become one waits for what comes next."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = [each for each in words if each]
+        self._waiting = ""
+        self.met = False
+
+    def push(self, text: str) -> str:
+        """The text that is certain to stand before any stop word."""
+        if self.met:
+            return ""
+        text = self._waiting + text
+        first = min((place for word in self._words if (place := text.find(word)) >= 0), default=-1)
+        if first >= 0:
+            self.met, self._waiting = True, ""
+            return text[:first]
+        held = max((_begun(text, word) for word in self._words), default=0)
+        self._waiting = text[len(text) - held :]
+        return text[: len(text) - held]
+
+    def rest(self) -> str:
+        """What waited, at the end of the answer."""
+        waiting, self._waiting = self._waiting, ""
+        return waiting
+
+
+def _begun(text: str, word: str) -> int:
+    """How many letters at the end of a text may be the beginning of a word."""
+    return next((count for count in range(min(len(text), len(word) - 1), 0, -1) if text.endswith(word[:count])), 0)

@@ -105,6 +105,8 @@ def _prepare_process(spec: RunSpec) -> None:
 def _needs_bitsandbytes(spec: RunSpec) -> bool:
     """Quantized bases do, and the further tuners, which ask for it by import. Loading it takes four seconds."""
     job = spec.job.train if isinstance(spec.job, ProbeJob) else spec.job
+    if isinstance(job, HostJob):
+        return job.quantization != "none"
     if not isinstance(job, TrainJob | ExportJob):
         return False
     plain = isinstance(job.method, LowRank | Full) and quantization_of(job.method) == "none"

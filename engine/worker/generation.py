@@ -15,14 +15,20 @@ from torch import nn
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """How the next token is chosen. Temperature 0 is greedy."""
+    """How the next token is chosen. Temperature 0 is greedy; `top_k` 0 draws from all.
+
+    A `repetition_penalty` above 1 makes what stands in the prompt or the answer already less likely
+    (arXiv:1909.05858).
+    """
 
     temperature: float
     top_p: float
+    top_k: int
+    repetition_penalty: float
     seed: int
 
 
-GREEDY = Sampling(temperature=0.0, top_p=1.0, seed=0)
+GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0, repetition_penalty=1.0, seed=0)
 SHARED_AT_LEAST = 8
 """Tokens in common that are worth a pass of their own."""
 PADDED = 1.3
@@ -47,11 +53,14 @@ def generate(
     ends = set(end_tokens)
     batch = _Batch(model, prompts)
     alive = list(range(len(prompts)))
+    seen = [set(prompt) for prompt in prompts]
     for _ in range(max_new_tokens):
-        chosen = _choose(batch.logits.float().cpu(), sampling, dice)
+        logits = _penalised(batch.logits.float().cpu(), [seen[row] for row in alive], sampling.repetition_penalty)
+        chosen = _choose(logits, sampling, dice)
         said: list[int | None] = [None] * len(prompts)
         for row, token in zip(alive, chosen.tolist(), strict=True):
             said[row] = token
+            seen[row].add(token)
         yield said
         going_on = [place for place, row in enumerate(alive) if said[row] not in ends]
         if not going_on:
@@ -155,12 +164,25 @@ def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tupl
     return tokens.to(device), mask.to(device)
 
 
+def _penalised(logits: torch.Tensor, seen: Sequence[set[int]], penalty: float) -> torch.Tensor:
+    """The scores with each row's seen tokens made less likely: a positive score divided, a negative one multiplied."""
+    if penalty == 1.0:
+        return logits
+    for row, tokens in enumerate(seen):
+        places = torch.tensor(sorted(tokens))
+        scores = logits[row, places]
+        logits[row, places] = torch.where(scores > 0, scores / penalty, scores * penalty)
+    return logits
+
+
 def _choose(logits: torch.Tensor, sampling: Sampling, dice: torch.Generator) -> torch.Tensor:
     """[rows, vocabulary] logits to [rows] token ids."""
     if sampling.temperature <= 0:
         return logits.argmax(-1)
-    chances = torch.softmax(logits / sampling.temperature, -1)
-    ordered, ids = chances.sort(descending=True, dim=-1)
+    scores, ids = (logits / sampling.temperature).sort(descending=True, dim=-1)
+    if sampling.top_k:
+        scores[:, sampling.top_k :] = -torch.inf
+    ordered = torch.softmax(scores, -1)
     before = ordered.cumsum(-1) - ordered
     ordered = ordered.masked_fill(before >= sampling.top_p, 0.0)
     picked = torch.multinomial(ordered, 1, generator=dice)

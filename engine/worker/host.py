@@ -107,7 +107,7 @@ class Host:
 
     def run(self) -> Exit:
         """Load, listen, answer, and leave when idle. Raises Fault when the model cannot be loaded."""
-        self.model = load_base(self.job.model, self.job.precision).eval()
+        self.model = load_base(self.job.model, self.job.precision, self.job.quantization).eval()
         self.device = next(self.model.parameters()).device
         for adapter in self.job.adapters:
             self._attach(adapter)
@@ -192,7 +192,13 @@ class Host:
         if ask.adapter != BASE and ask.adapter not in self.names:
             client.say(Said(id=ask.id, done=True, error=f"No adapter is named {ask.adapter}. Loaded: {self.names}."))
             return
-        sampling = Sampling(temperature=ask.temperature, top_p=ask.top_p, seed=ask.seed)
+        sampling = Sampling(
+            temperature=ask.temperature,
+            top_p=ask.top_p,
+            top_k=ask.top_k,
+            repetition_penalty=ask.repetition_penalty,
+            seed=ask.seed,
+        )
         tokens = generate(
             self.whole.get(ask.adapter, self.model),
             [ask.tokens],

@@ -60,6 +60,7 @@ def TextField(
     autofocus: bool = False,
     expand: bool = False,
     number: bool = False,
+    rest: float = REST,
 ) -> Any:
     """A line or a few lines of text. `on_commit` gets the text on leaving, on Enter and after a rest."""
     draft, set_draft = ft.use_state(value)
@@ -79,7 +80,8 @@ def TextField(
         words = str(event.data or "")
         set_draft(words)
         mine = typing.turn = typing.turn + 1
-        await anyio.sleep(REST)
+        if rest:
+            await anyio.sleep(rest)
         if typing.turn == mine:
             commit(words)
 
@@ -178,8 +180,9 @@ def Choice(
     on_change: Callable[[str], object],
     label: str = "",
     width: int = 240,
+    name: str = "",
 ) -> Any:
-    """One of several: (key, words) pairs."""
+    """One of several: (key, words) pairs. `name` is what screen readers say where no label is shown."""
     menu = ft.Dropdown(
         value=value,
         options=[ft.DropdownOption(key=key, text=words) for key, words in options],
@@ -193,14 +196,19 @@ def Choice(
         content_padding=ft.Padding.symmetric(horizontal=12, vertical=8),
         dense=True,
     )
-    return ft.Semantics(content=menu, label=label, container=True) if label else menu
+    said = label or name
+    return ft.Semantics(content=menu, label=said, container=True) if said else menu
 
 
 @component
 def Switch(value: bool, on_change: Callable[[bool], object], label: str = "") -> Any:
     """On or off, at once."""
     return ft.Switch(
-        value=value, label=label or None, on_change=act(lambda: on_change(not value)), active_color=Ink.FILL
+        value=value,
+        label=label or None,
+        label_text_style=ft.TextStyle(size=BODY, color=Ink.TEXT, font_family=SANS),
+        on_change=act(lambda: on_change(not value)),
+        active_color=Ink.FILL,
     )
 
 

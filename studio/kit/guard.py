@@ -79,8 +79,8 @@ def _report(handler: Handler, error: Exception) -> None:
     toast(f"{card.what} {card.why}", bad=True)
 
 
-def toast(text: str, *, bad: bool = False) -> None:
-    """A message at the bottom of the window that goes away by itself."""
+def toast(text: str, *, bad: bool = False, verb: str = "", do: Handler | None = None, seconds: float = 0) -> None:
+    """A message at the bottom of the window that goes away by itself; `verb` is a button beside it that does `do`."""
     ft.context.page.show_dialog(
         ft.SnackBar(
             ft.Row(
@@ -98,7 +98,9 @@ def toast(text: str, *, bad: bool = False) -> None:
             behavior=ft.SnackBarBehavior.FLOATING,
             shape=ft.RoundedRectangleBorder(radius=RADIUS_CARD),
             width=480,
-            duration=8000 if bad else 4000,
+            duration=int(seconds * 1000) or (8000 if bad else 4000),
+            action=ft.SnackBarAction(verb, text_color=Ink.BORDER, on_click=act(do)) if verb else None,
+            persist=False if verb else None,
             show_close_icon=True,
             close_icon_color=Ink.BORDER,
         )

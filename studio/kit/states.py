@@ -51,7 +51,7 @@ def ErrorCard(
 ) -> ft.Control:
     """What happened, why, and what to do. Actions with a verb become buttons when they can be carried out here
     (`possible`); the others are advice. `also` stands beside the buttons."""
-    from studio.kit.buttons import sentence
+    from studio.kit.buttons import link, sentence
 
     buttons: list[ft.Control] = []
     steps: list[str] = []
@@ -61,7 +61,8 @@ def ErrorCard(
         else:
             steps.append(action.label)
     advice = ft.Column([_step(step) for step in steps], spacing=2, tight=True)
-    return notice(tone, card.what, card.why, *([advice] if steps else []), *buttons, *([also] if also else []))
+    more = link("Get help", f"/help/{card.help}")
+    return notice(tone, card.what, card.why, *([advice] if steps else []), *buttons, *([also] if also else []), more)
 
 
 def _step(words: str) -> ft.Control:

@@ -38,7 +38,7 @@ def body(value: str, *, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
 
 def muted(value: str, *, size: float = SMALL, **rest: Any) -> ft.Text:
     """What explains something beside it."""
-    return _text(value, size, color=Ink.MUTED, **rest)
+    return _text(value, size, **{"color": Ink.MUTED, **rest})
 
 
 def captioned(name: str, words: str) -> ft.Control:

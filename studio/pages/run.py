@@ -9,7 +9,7 @@ import flet as ft
 from engine.runs.views import RunView
 from engine.spec.records import RunState
 from studio.charts import zones
-from studio.hooks import use_engine, use_surroundings, use_topic
+from studio.hooks import go, use_engine, use_surroundings, use_topic
 from studio.kit import (
     body,
     card,
@@ -20,6 +20,7 @@ from studio.kit import (
     dot,
     duration,
     duration_range,
+    empty,
     fact,
     gigabytes,
     heading,
@@ -40,6 +41,7 @@ from studio.pages.run_curve import LossCurve
 from studio.pages.run_healing import Asked, Healing
 from studio.pages.run_result import Result
 from studio.pages.run_tabs import TABS, Tabs
+from studio.pages.run_tuning import Siblings, Standing, Tuning
 from studio.shell import frame
 from studio.theme import S2, S4, Ink
 
@@ -50,7 +52,16 @@ if TYPE_CHECKING:
 @component
 def RunPage() -> Any:
     """The run of this address."""
+    engine, surroundings = use_engine(), use_surroundings()
     run_id = ft.use_route_params().get("run_id", "")
+    if not any(run.id == run_id for run in engine.runs.list.value):
+        gone = empty(
+            ft.Icons.TIMELINE,
+            "There is no such run.",
+            "It was deleted, or it belongs to another Home.",
+            primary("All runs", lambda: go("/runs")),
+        )
+        return frame(surroundings.width, surroundings.columns, title("Run"), gone)
     return RunBody(run_id, key=run_id)  # type: ignore[call-arg]
 
 
@@ -65,10 +76,12 @@ def RunBody(run_id: str) -> Any:
     blocks: list[ft.Control] = [Asked(live, lambda: choose_tab("Log"))]
     if run.error is None and run.state is RunState.LOST:
         blocks.append(notice("bad", "This run stopped answering.", "It can go on from its last checkpoint."))
-    blocks.append(Numbers(live))
+    blocks += [Standing(run_id), Numbers(live)]
     if run.state is RunState.COMPLETED or run.kind != "train":
         blocks.append(Result(run_id))
-    blocks += [section("Loss", card(LossCurve(live))), Healing(live), Tabs(live, tab, choose_tab)]
+    blocks += [section("Loss", card(LossCurve(live))), Tuning(live), Healing(live), Tabs(live, tab, choose_tab)]
+    if run.sweep:
+        blocks.append(Siblings(run_id, run.sweep))
     panel = ft.Column(
         [heading("This computer"), ResourceMeters()],
         spacing=S4,

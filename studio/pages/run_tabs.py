@@ -10,9 +10,8 @@ import flet as ft
 
 from engine.spec.fields import settings_of
 from engine.spec.runspec import TrainJob
-from studio.hooks import use_feed, use_topic
+from studio.hooks import use_feed, use_session, use_topic
 from studio.kit import (
-    TextField,
     ago,
     badge,
     body,
@@ -27,13 +26,13 @@ from studio.kit import (
     row,
     short,
 )
+from studio.pages.run_log import Log
+from studio.terms import term
 from studio.theme import S2, S3
 
 if TYPE_CHECKING:
     from engine.runs.follow import LiveRun
 
-LINES = 300
-"""Log lines drawn at once."""
 TABS = ("Events", "Log", "Settings", "Checkpoints")
 
 
@@ -73,20 +72,9 @@ def _tone(kind: str) -> str:
 
 
 @component
-def Log(live: LiveRun) -> Any:
-    """The worker's own words, searched."""
-    lines = use_feed(live.log, limit=5000)
-    words, set_words = ft.use_state("")
-    found = [line for line in lines if words.casefold() in line.casefold()][-LINES:]
-    shown: list[ft.Control] = [code(line, size=12) for line in found] or [muted("No line to show.", size=14)]
-    return ft.Column(
-        [ft.Container(TextField(words, set_words, hint="Search the log"), width=280), _scrolled(shown)], spacing=S3
-    )
-
-
-@component
 def Settings(live: LiveRun) -> Any:
     """Every value this run was started with."""
+    explain = use_session().overlay.set
     job = live.spec.job
     if not isinstance(job, TrainJob):
         return muted("This run has no training settings.", size=14)
@@ -97,7 +85,7 @@ def Settings(live: LiveRun) -> Any:
             lines.append(
                 ft.Row(
                     [
-                        ft.Container(body(setting.title), width=200, tooltip=setting.help),
+                        ft.Container(term(name, setting.title, setting.help, explain), width=220),
                         code(", ".join(value) if isinstance(value, tuple) else str(value)),
                         muted(setting.unit),
                     ],

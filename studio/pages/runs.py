@@ -1,76 +1,263 @@
-"""All runs: a list, filtered by state and by words."""
+"""All runs: filtered by state and by words, sorted, and several told something at once."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import flet as ft
+import msgspec
 
 from engine.runs.views import RunView
 from engine.spec.records import RunState
-from studio.hooks import go, use_engine, use_surroundings, use_topic
-from studio.kit import TextField, chip, component, empty, muted, plural, primary, row, title
-from studio.pages.parts import run_row
+from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.kit import (
+    Choice,
+    TextField,
+    ago,
+    chip,
+    component,
+    danger,
+    dot,
+    empty,
+    label,
+    link,
+    muted,
+    percent,
+    plural,
+    primary,
+    quiet,
+    row,
+    secondary,
+    short,
+    title,
+    toast,
+)
+from studio.kit.guard import act
+from studio.kit.table import Head, Rows, Tick, heads
+from studio.pages.parts import run_line
 from studio.shell import frame
+from studio.theme import RADIUS_FIELD, S2, S3, Ink
+from studio.undo import delete_later
 
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from studio.session import Session
+
+AT_WORK = (RunState.RUNNING, RunState.INITIALIZING, RunState.CREATED)
 FILTERS: dict[str, tuple[RunState, ...]] = {
     "All": tuple(RunState),
-    "At work": (RunState.RUNNING, RunState.INITIALIZING, RunState.CREATED),
+    "At work": AT_WORK,
     "Paused": (RunState.PAUSED,),
     "Completed": (RunState.COMPLETED,),
     "Failed": (RunState.FAILED, RunState.LOST),
     "Stopped": (RunState.STOPPED,),
 }
-WINDOW = 100
-"""Rows drawn at once; the rest comes with “Show more”."""
+ROW, LEAST_HEIGHT, AROUND = 60, 300, 330
+"""Height of a row; of the list at least; and of what stands around the list on a page."""
+COMPARED = range(2, 6)
+"""How many runs can be compared at once."""
 
 
-def chosen(runs: tuple[RunView, ...], states: tuple[RunState, ...], words: str) -> list[RunView]:
+class Look(msgspec.Struct, frozen=True):
+    """What of the list is shown, and in which order."""
+
+    filter: str = "All"
+    words: str = ""
+    sort: str = "started"
+    descending: bool = True
+
+
+SORTS: dict[str, tuple[str, Callable[[RunView], Any]]] = {
+    "started": ("Started", lambda run: run.created),
+    "name": ("Name", lambda run: run.name.casefold()),
+    "state": ("State", lambda run: run.state.value),
+    "loss": ("Loss", lambda run: loss_of(run)),
+    "progress": ("Progress", lambda run: run.progress),
+}
+COLUMNS = (
+    Head("", "", 40),
+    Head("Name", "name"),
+    Head("State", "state", 120),
+    Head("Loss", "loss", 96),
+    Head("Progress", "progress", 80),
+    Head("Started", "started", 120),
+)
+
+
+def loss_of(run: RunView) -> float | None:
+    """The number a run is judged by: its best held-out loss, else its newest loss."""
+    return run.best_validation if run.best_validation is not None else run.loss
+
+
+def chosen(runs: Sequence[RunView], states: tuple[RunState, ...], words: str) -> list[RunView]:
     """The runs in these states that have every word in their name, model, data or method."""
     wanted = words.casefold().split()
+    inside = runs if len(states) == len(RunState) else [run for run in runs if run.state in states]
+    if not wanted:
+        return list(inside)
     return [
         run
-        for run in runs
-        if run.state in states
-        and all(word in f"{run.name} {run.model} {run.dataset} {run.method} {run.id}".casefold() for word in wanted)
+        for run in inside
+        if all(word in f"{run.name} {run.model} {run.dataset} {run.method} {run.id}".casefold() for word in wanted)
     ]
+
+
+def in_order(runs: Sequence[RunView], sort: str, descending: bool) -> list[RunView]:
+    """Sorted; runs that lack the number come last either way."""
+    values = list(map(SORTS[sort][1], runs))
+    having = [place for place, value in enumerate(values) if value is not None]
+    having.sort(key=values.__getitem__, reverse=descending)
+    lacking = [run for run, value in zip(runs, values, strict=True) if value is None]
+    return [*(runs[place] for place in having), *lacking]
 
 
 @component
 def RunList() -> Any:
-    """The list."""
-    engine = use_engine()
+    """The page."""
+    engine, session = use_engine(), use_session()
     surroundings = use_surroundings()
-    runs = tuple(run for run in use_topic(engine.runs.list, every=0.5) if run.kind == "train")
-    name, set_name = ft.use_state("All")
-    words, set_words = ft.use_state("")
-    window, set_window = ft.use_state(WINDOW)
-    found = chosen(runs, FILTERS[name], words)
-    chips = [
-        chip(each, lambda each=each: set_name(each), selected=each == name)
-        for each in FILTERS
-        if each in ("All", name) or any(run.state in FILTERS[each] for run in runs)
-    ]
+    leaving = use_topic(session.leaving, every=0.0)
+    every = use_topic(engine.runs.list, every=0.5)
+    look, set_look = ft.use_state(Look())
+    ticked, set_ticked = ft.use_state(frozenset[str]())
+    runs = ft.use_memo(
+        lambda: [run for run in every if run.kind == "train" and run.id not in leaving], [every, leaving]
+    )
+    found = ft.use_memo(
+        lambda: in_order(chosen(runs, FILTERS[look.filter], look.words), look.sort, look.descending), [runs, look]
+    )
+
+    def change(**changes: Any) -> None:
+        set_look(lambda now: msgspec.structs.replace(now, **changes))
+
+    def sort(key: str) -> None:
+        change(sort=key, descending=not look.descending if key == look.sort else key == "started")
+
+    def tick(run_id: str, on: bool) -> None:
+        set_ticked(lambda now: now | {run_id} if on else now - {run_id})
+
     narrow = surroundings.columns == 1
-    rows: list[ft.Control] = [run_row(run, narrow) for run in found[:window]]
-    if len(found) > window:
-        rows.append(primary(f"Show {len(found) - window} more", lambda: set_window(lambda now: now + WINDOW)))
+    height = max(LEAST_HEIGHT, int(ft.context.page.height or 900) - AROUND)
+    picked = [run for run in runs if run.id in ticked]
+    content: list[ft.Control] = [
+        _filters(runs, look, change),
+        Bulk(picked, len(found), lambda: set_ticked(frozenset())),
+    ]
     if not runs:
-        rows = [
-            empty(
-                ft.Icons.TIMELINE,
-                "No runs yet.",
-                "Every fine-tuning you start appears here and can be paused, resumed and compared.",
-                primary("Fine-tune a model", lambda: go("/new")),
-            )
-        ]
+        content = [_none_yet()]
     elif not found:
-        rows = [empty(ft.Icons.SEARCH_OFF, "No run fits.", "Try fewer words or another state.")]
+        content.append(empty(ft.Icons.SEARCH_OFF, "No run fits.", "Try fewer words or another state."))
+    else:
+        content.append(_order(look, change) if narrow else heads(COLUMNS, look.sort, look.descending, sort))
+        content.append(
+            Rows(
+                len(found),
+                lambda place: _row(found[place], found[place].id in ticked, tick, narrow),
+                ROW,
+                height,
+                lambda place: (found[place], found[place].id in ticked, narrow),
+            )
+        )
     return frame(
         surroundings.width,
         surroundings.columns,
         title("Runs"),
-        row(*chips, ft.Container(TextField(words, set_words, hint="Search name, model, data"), width=280)),
-        muted(plural(len(found), "run")),
-        ft.Column(rows, spacing=8, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
+        ft.Column(content, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
     )
+
+
+def _none_yet() -> ft.Control:
+    return empty(
+        ft.Icons.TIMELINE,
+        "No runs yet.",
+        "Every fine-tuning you start appears here and can be paused, resumed and compared.",
+        primary("Fine-tune a model", lambda: go("/new")),
+    )
+
+
+def _filters(runs: Sequence[RunView], look: Look, change: Callable[..., None]) -> ft.Control:
+    there = {run.state for run in runs}
+    chips = [
+        chip(name, lambda name=name: change(filter=name), selected=name == look.filter)
+        for name, states in FILTERS.items()
+        if name in ("All", look.filter) or there.intersection(states)
+    ]
+    search = TextField(look.words, lambda words: change(words=words), hint="Search name, model, data")
+    return row(*chips, ft.Container(search, width=280))
+
+
+def _order(look: Look, change: Callable[..., None]) -> ft.Control:
+    options = [(key, f"Sort by {name.lower()}") for key, (name, _) in SORTS.items()]
+    return Choice(
+        look.sort, options, lambda key: change(sort=key, descending=key == "started"), width=220, name="Sort by"
+    )
+
+
+@component
+def Bulk(picked: list[RunView], found: int, clear: Callable[[], None]) -> Any:
+    """What can be done with the ticked runs; how many there are while none is ticked."""
+    engine, session = use_engine(), use_session()
+    if not picked:
+        return muted(plural(found, "run"))
+    buttons: list[ft.Control] = [label(f"{len(picked)} chosen")]
+    if len(picked) in COMPARED:
+        buttons.append(link("Compare", "/compare?ids=" + ",".join(run.id for run in picked)))
+    working = [run for run in picked if run.state in AT_WORK]
+    if working:
+        words = f"Stop {plural(len(working), 'run')}"
+        buttons.append(secondary(words, lambda: _stop(engine, working), icon=ft.Icons.STOP))
+    resting = [run for run in picked if run.state not in AT_WORK]
+    if resting:
+        words = f"Delete {plural(len(resting), 'run')}"
+
+        async def delete() -> None:
+            clear()
+            await _delete(engine, session, resting)
+
+        buttons.append(danger(words, delete, icon=ft.Icons.DELETE_OUTLINE))
+    return row(*buttons, quiet("Choose none", clear))
+
+
+def _stop(engine: Engine, runs: Sequence[RunView]) -> None:
+    for run in runs:
+        engine.runs.stop(run.id)
+    toast("Stopping; what they learned is kept." if len(runs) > 1 else "Stopping; what it learned is kept.")
+
+
+async def _delete(engine: Engine, session: Session, runs: Sequence[RunView]) -> None:
+    said = f"{plural(len(runs), 'run')} deleted. Versions made from them stay."
+    await delete_later(session, [run.id for run in runs], said, engine.runs.delete)
+
+
+def _row(run: RunView, ticked: bool, tick: Callable[[str, bool], None], narrow: bool) -> ft.Control:
+    words: list[ft.Control] = [
+        label(run.name, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS),
+        muted(run_line(run), max_lines=1, overflow=ft.TextOverflow.ELLIPSIS),
+    ]
+    figures: list[ft.Control] = [ft.Container(dot(run.state), width=120)]
+    if not narrow:
+        loss = loss_of(run)
+        figures += [
+            ft.Container(muted(short(loss) if loss is not None else "", size=14), width=96),
+            ft.Container(muted(percent(run.progress), size=14), width=80),
+            ft.Container(muted(ago(run.created), size=14), width=120),
+        ]
+    face = ft.Row([ft.Column(words, spacing=0, tight=True, expand=True), *figures], spacing=S3)
+    box = ft.Container(
+        face,
+        on_click=act(lambda: go(f"/runs/{run.id}")),
+        ink=True,
+        border_radius=RADIUS_FIELD,
+        expand=True,
+        padding=ft.Padding.symmetric(vertical=S2),
+    )
+    said = ft.Semantics(content=box, button=True, label=f"Run {run.name}, {run.state.value}")
+    line = ft.Row(
+        [
+            ft.Container(Tick(f"Choose {run.name}", ticked, lambda on: tick(run.id, on)), width=40),
+            ft.MergeSemantics(content=said, expand=True),
+        ],
+        spacing=S3,
+    )
+    return ft.Container(line, border=ft.Border.only(bottom=ft.BorderSide(1, Ink.BORDER)))

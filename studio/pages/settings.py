@@ -10,9 +10,11 @@ import msgspec
 from engine.core.settings import Settings
 from engine.spec.fields import Setting, settings_of
 from studio.hooks import use_engine, use_surroundings, use_topic
-from studio.kit import Choice, NumberField, card, code, component, label, muted, section, title
-from studio.shell import KEYS, frame
-from studio.theme import S1, S3, S4
+from studio.kit import Choice, NumberField, Switch, card, code, component, label, link, muted, section, title
+from studio.pages.settings_log import LiveLog
+from studio.palette import CheatSheet
+from studio.shell import frame
+from studio.theme import S1, S4
 
 
 @component
@@ -23,18 +25,15 @@ def SettingsPage() -> Any:
     settings = use_topic(engine.settings, every=0.0)
     narrow = surroundings.columns == 1
     rows = [_row(setting, settings, engine.save_settings, narrow) for setting in settings_of(Settings).values()]
-    keys = [
-        ft.Row([ft.Container(code(f"Alt+Shift+{key}", selectable=False), width=140), muted(place.name, size=14)])
-        for key, place in KEYS.items()
-    ]
     home = ft.Column([muted("Home"), code(str(engine.home.path))], spacing=S1, tight=True)
     return frame(
         surroundings.width,
         surroundings.columns,
         title("Settings"),
         card(ft.Column(rows, spacing=S4, tight=True)),
-        section("Keys", card(ft.Column(list(keys), spacing=S3, tight=True))),
+        section("Keys", card(CheatSheet())),
         section("Where things are", card(home)),
+        *((section("The app's log", card(LiveLog()), action=link("Design system", "/kit")),) if settings.debug else ()),
         widest=860,
     )
 
@@ -45,8 +44,10 @@ def _row(setting: Setting, settings: Settings, save: Any, narrow: bool) -> ft.Co
     def keep(new: object) -> None:
         save(msgspec.structs.replace(settings, **{setting.name: new}))
 
-    if setting.choices:
-        field: ft.Control = Choice(value, [(each, each.capitalize()) for each in setting.choices], keep, width=200)
+    if isinstance(value, bool):
+        field: ft.Control = Switch(value, keep)
+    elif setting.choices:
+        field = Choice(value, [(each, each.capitalize()) for each in setting.choices], keep, width=200)
     else:
         field = NumberField(
             value,
@@ -57,6 +58,7 @@ def _row(setting: Setting, settings: Settings, save: Any, narrow: bool) -> ft.Co
             unit=setting.unit,
             width=160,
         )
+    field = ft.Semantics(content=field, label=setting.title, container=True)
     words = ft.Column([label(setting.title), muted(setting.help)], spacing=0, tight=True)
     if narrow:
         return ft.Column([words, field], spacing=S1, tight=True)

@@ -1,140 +1,196 @@
-"""A conversation of the playground: one version and its base, asked the same, answering side by side.
+"""One turn of a conversation: the question, and the replies side by side as they come, rated and compared.
 
-Knows nothing of how it is drawn; a screen follows its topics.
+Whatever a model says is shown as plain text.
 """
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import anyio
-import msgspec
+import flet as ft
 
-from engine.core.errors import StudioError
 from engine.core.topics import Topic
-from engine.data.nouns import Message
-from engine.results.versions import Version
+from engine.serving.nouns import Reply, Speaker, Turn
+from engine.serving.signals import differences, signals
+from engine.serving.talk import Talk
+from studio.hooks import use_surroundings, use_topic
+from studio.kit import (
+    TextField,
+    badge,
+    body,
+    columns,
+    component,
+    duration,
+    icon_button,
+    label,
+    muted,
+    notice,
+    primary,
+    quiet,
+    row,
+)
+from studio.theme import BODY, RADIUS_CARD, S1, S2, S3, S4, SANS, Ink
 
-if TYPE_CHECKING:
-    from engine.engine import Engine
-    from engine.serving.host import HostSession
-
-KEPT = 50
-"""Exchanges kept on the page."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer as far as it has come. Times in seconds."""
-
-    text: str = ""
-    done: bool = False
-    tokens: int = 0
-    tokens_per_second: float = 0.0
-    first_token_seconds: float = 0.0
-    seconds: float = 0.0
-    error: str = ""
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """How to answer. Temperature 0 always takes the likeliest word."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_new_tokens: int = 128
-    seed: int = 0
+NARROWEST = 260
+"""Pixels that an answer needs beside others."""
+UNMADE: Topic[Any] = Topic(None)
 
 
-class Exchange:
-    """One prompt and the two answers, each a topic of its own."""
+@component
+def Asked(
+    talk: Talk, turn: Turn, speakers: tuple[Speaker, ...], busy: bool, last: bool, only: str, against: str
+) -> Any:
+    """A question and its replies; `only` shows one of them, `against` marks what differs from another."""
+    width = use_surroundings().width
+    streams = use_topic(talk.streams, every=0.0)
+    making = {each for turn_id, each in streams if turn_id == turn.id}
+    known = [each.speaker for each in turn.replies]
+    told = [*known, *(each for each in speakers if each.id in making and each not in known)]
+    told.sort(key=lambda each: each.tuned)
+    shown = [each for each in told if each.id == only] or told[:1] if only else told
+    other = turn.reply(against)
+    faces: list[ft.Control] = [
+        Answer(talk, turn, each, streams.get((turn.id, each.id)), other, busy, key=each.id)  # type: ignore[call-arg]
+        for each in shown
+    ]
+    blocks: list[ft.Control] = [Question(talk, turn, busy, last)]
+    if faces:
+        room = max(1, int(min(width, 1120) // NARROWEST))
+        blocks.append(columns(faces, min(len(faces), room), spacing=S3))
+    elif not busy:
+        blocks.append(notice("info", "Nobody has answered yet.", "", quiet("Ask again", lambda: talk.again(turn.id))))
+    if not busy and any(each.ended == "failed" for each in turn.replies):
+        blocks.append(_failed(talk, turn))
+    return ft.Column(blocks, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
-    def __init__(self, number: int, prompt: str) -> None:
-        self.number = number
-        self.prompt = prompt
-        self.base: Topic[Answer] = Topic(Answer())
-        self.tuned: Topic[Answer] = Topic(Answer())
+
+def _failed(talk: Talk, turn: Turn) -> ft.Control:
+    async def go_on() -> None:
+        await talk.again(turn.id, failed_only=True)
+
+    why = next(each.problem for each in turn.replies if each.ended == "failed")
+    return notice("bad", "An answer was not finished.", why, primary("Load the model and go on", go_on))
 
 
-class Talk:
-    """A version loaded on its base. `state` is loading, ready, or the words of what went wrong."""
+@component
+def Question(talk: Talk, turn: Turn, busy: bool, last: bool) -> Any:
+    """What was asked; it can be put in other words, or asked again."""
+    editing, set_editing = ft.use_state(False)
+    words, set_words = ft.use_state(turn.asked)
 
-    def __init__(self, engine: Engine, version: Version) -> None:
-        self._engine = engine
-        self.version = version
-        self.state: Topic[str] = Topic("loading")
-        self.exchanges: Topic[tuple[Exchange, ...]] = Topic(())
-        self.memory: Topic[int] = Topic(0)
-        self.busy: Topic[bool] = Topic(False)
-        profile = next((each for each in engine.planning.profiles() if each.id == version.profile), None)
-        asked = profile.generation if profile else None
-        self.wish: Topic[Wish] = Topic(
-            Wish(temperature=asked.temperature, top_p=asked.top_p, max_new_tokens=min(256, asked.max_new_tokens))
-            if asked
-            else Wish()
-        )
-        self._host: HostSession | None = None
-        self._opening = anyio.Lock()
+    async def send() -> None:
+        set_editing(False)
+        await talk.edit(turn.id, words)
 
-    async def open(self) -> HostSession | None:
-        """Load base and adapter, once; again when the model has left memory."""
-        async with self._opening:
-            if self._host is not None and self._host.open:
-                return self._host
-            self.state.set("loading")
-            try:
-                self._host = await self._engine.hosts.open(Path(self.version.model_path))
-                adapter = self._engine.outcomes.folder.adapter(self.version)
-                await self._host.attach(self.version.id, adapter, whole=self.version.whole)
-            except StudioError as error:
-                self._host = None
-                self.state.set(f"{error.card.what} {error.card.why}")
-                return None
-            self.memory.set(self._host.info.value.memory)
-            self.state.set("ready")
-            return self._host
+    async def again() -> None:
+        await talk.again(turn.id)
 
-    async def ask(self, prompt: str) -> None:
-        """Put the prompt to both; the tuned one answers first, for it is the one people wait for."""
-        if not prompt.strip() or self.busy.value:
-            return
-        self.busy.set(True)
-        try:
-            exchange = Exchange(len(self.exchanges.value) + 1, prompt.strip())
-            self.exchanges.set((*self.exchanges.value, exchange)[-KEPT:])
-            host = await self.open()
-            if host is None:
-                failed = Answer(done=True, error="The model is not in memory.")
-                exchange.base.set(failed)
-                exchange.tuned.set(failed)
-                return
-            await self._answer(host, exchange.prompt, exchange.tuned, self.version.id)
-            await self._answer(host, exchange.prompt, exchange.base, None)
-        finally:
-            self.busy.set(False)
+    def edit() -> None:
+        set_words(turn.asked)
+        set_editing(True)
 
-    async def _answer(self, host: HostSession, prompt: str, topic: Topic[Answer], adapter: str | None) -> None:
-        wish, text, start = self.wish.value, "", time.monotonic()
-        try:
-            async for token in host.generate(
-                (Message(role="user", content=prompt),),
-                adapter=adapter,
-                max_new_tokens=wish.max_new_tokens,
-                temperature=wish.temperature,
-                top_p=wish.top_p,
-                seed=wish.seed,
-            ):
-                text += token.text
-                topic.set(
-                    Answer(
-                        text=text,
-                        done=token.done,
-                        tokens=token.tokens,
-                        tokens_per_second=token.tokens_per_second,
-                        first_token_seconds=token.first_token_seconds,
-                        seconds=time.monotonic() - start,
-                    )
-                )
-                self.memory.set(token.memory)
-        except StudioError as error:
-            topic.set(Answer(text=text, done=True, error=f"{error.card.what} {error.card.why}"))
+    if editing:
+        warning = [] if last else [muted("What was said after this question is removed.")]
+        inside: list[ft.Control] = [
+            TextField(words, set_words, label="The question", lines=6, on_submit=send, autofocus=True, rest=0),
+            *warning,
+            row(primary("Ask this", send, disabled=busy), quiet("Cancel", lambda: set_editing(False))),
+        ]
+        return ft.Column(inside, spacing=S2, tight=True)
+    tools = [
+        icon_button(ft.Icons.EDIT_OUTLINED, "Edit the question", edit, disabled=busy),
+        icon_button(ft.Icons.REFRESH, "Answer again", again, disabled=busy),
+    ]
+    line = ft.Row(
+        [ft.Container(body(turn.asked, selectable=True), expand=True), *tools],
+        spacing=S1,
+        vertical_alignment=ft.CrossAxisAlignment.CENTER,
+    )
+    return ft.Container(line, bgcolor=Ink.SURFACE, border_radius=RADIUS_CARD, padding=S3)
+
+
+@component
+def Answer(
+    talk: Talk, turn: Turn, speaker: Speaker, stream: Topic[Reply] | None, other: Reply | None, busy: bool
+) -> Any:
+    """One reply; while it is made, redrawn by itself ten times a second at the most."""
+    live: Any = use_topic(stream or UNMADE, every=0.1)
+    reply: Reply = live or turn.reply(speaker.id) or Reply(speaker=speaker)
+    color = Ink.PURPLE if speaker.tuned else Ink.BASE
+    head = ft.Row(
+        [
+            ft.Container(width=10, height=10, border_radius=5, bgcolor=color),
+            ft.Container(label(speaker.title, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS), expand=True),
+        ],
+        spacing=S2,
+    )
+    parts: list[ft.Control] = [head, _words(reply, other)]
+    if reply.ended:
+        parts.append(_figures(reply))
+    if reply.ended and reply.text and not busy:
+        parts.append(Opinion(talk, turn.id, reply))
+    box = ft.Container(
+        ft.Column(parts, spacing=S2, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
+        border=ft.Border.only(left=ft.BorderSide(3, color)),
+        bgcolor=Ink.RAISED,
+        padding=ft.Padding.symmetric(horizontal=S4, vertical=S3),
+    )
+    return ft.Semantics(
+        content=box, container=True, live_region=bool(reply.ended), label=f"{speaker.title} model's answer"
+    )
+
+
+def _words(reply: Reply, other: Reply | None) -> ft.Control:
+    if not reply.text:
+        return muted("…" if not reply.ended else "It had nothing to say.", size=14)
+    if other is None or other.speaker.id == reply.speaker.id or not reply.ended:
+        return body(reply.text, selectable=True)
+    plain = ft.TextStyle(size=BODY, font_family=SANS, color=Ink.TEXT)
+    marked = ft.TextStyle(size=BODY, font_family=SANS, color=Ink.ON_PURPLE_TINT, bgcolor=Ink.PURPLE_TINT)
+    spans = [
+        ft.TextSpan(each.text, style=marked if each.own else plain) for each in differences(reply.text, other.text)
+    ]
+    return body("", selectable=True, spans=spans)
+
+
+def _figures(reply: Reply) -> ft.Control:
+    """How long, how fast, and what was noticed."""
+    seen = signals(reply)
+    facts = f"{reply.tokens} tokens in {duration(reply.seconds)}, {reply.tokens_per_second:.0f} tokens/s"
+    if reply.first_token_seconds:
+        facts += f", first after {1000 * reply.first_token_seconds:.0f} ms"
+    return row(muted(facts), *(badge(each, "warn") for each in seen.notes))
+
+
+@component
+def Opinion(talk: Talk, turn_id: str, reply: Reply) -> Any:
+    """Thumbs, and a better answer in the person's own words."""
+    writing, set_writing = ft.use_state(False)
+    better, set_better = ft.use_state(reply.better or reply.text)
+    who = reply.speaker
+
+    async def good() -> None:
+        await talk.rate(turn_id, who.id, good=None if reply.good else True)
+
+    async def bad() -> None:
+        await talk.rate(turn_id, who.id, good=None if reply.good is False else False)
+
+    async def save() -> None:
+        set_writing(False)
+        await talk.rate(turn_id, who.id, good=reply.good, better=better)
+
+    up = ft.Icons.THUMB_UP if reply.good else ft.Icons.THUMB_UP_OUTLINED
+    down = ft.Icons.THUMB_DOWN if reply.good is False else ft.Icons.THUMB_DOWN_OUTLINED
+    pen = icon_button(ft.Icons.EDIT_NOTE, f"Write a better answer than {who.title}", lambda: set_writing(not writing))
+    thumbs: list[ft.Control] = [
+        icon_button(up, f"Good answer of {who.title}", good, color=Ink.GREEN if reply.good else Ink.MUTED),
+        icon_button(down, f"Bad answer of {who.title}", bad, color=Ink.RED if reply.good is False else Ink.MUTED),
+        pen,
+    ]
+    parts: list[ft.Control] = [ft.Row(thumbs, spacing=0)]
+    if writing:
+        parts.append(TextField(better, set_better, label="A better answer", lines=8, rest=0))
+        parts.append(row(primary("Keep it", save), quiet("Cancel", lambda: set_writing(False))))
+    elif reply.better:
+        parts.append(ft.Column([muted("Better"), body(reply.better, selectable=True)], spacing=2, tight=True))
+    return ft.Column(parts, spacing=S2, tight=True)

@@ -8,7 +8,7 @@ import flet as ft
 
 from engine.plan.models import BaseModel
 from studio.hooks import use_engine, use_session, use_surroundings
-from studio.kit import Busy, TextField, badge, card, columns, component, gigabytes, label, muted, row
+from studio.kit import Busy, TextField, badge, card, columns, component, gigabytes, label, link, muted, row
 from studio.pages.wizard_state import use_models
 from studio.session import WizardDraft
 from studio.theme import S2, S3, Ink
@@ -52,6 +52,7 @@ def Models(draft: WizardDraft) -> Any:
                 Busy("Add this folder", "Reading", add, main=False, disabled=not path.strip()),
             ),
             muted("Weights are read from safetensors only, and no code of a model is ever run."),
+            row(link("More about these models", "/models")),
         ],
         spacing=S3,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,

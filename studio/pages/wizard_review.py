@@ -11,13 +11,14 @@ from engine.plan.facts import DataFacts
 from engine.plan.methods import TABLE
 from engine.plan.objectives import TABLE as OBJECTIVES
 from engine.plan.planner import Plan
+from engine.results.continuing import Continuation
 from engine.spec.methods import method_name
 from studio.hooks import use_session, use_surroundings
-from studio.kit import TextField, body, card, columns, component, fact, loading, muted, section
+from studio.kit import TextField, body, card, columns, component, fact, loading, muted, notice, section
 from studio.pages.wizard_found import finding_notice
 from studio.pages.wizard_needs import Alternatives, Needs
 from studio.pages.wizard_settings import Refused
-from studio.pages.wizard_state import PlanState
+from studio.pages.wizard_state import PlanState, goes_on
 from studio.session import WizardDraft
 from studio.theme import S2, S3, S4, Ink
 
@@ -38,11 +39,14 @@ def Review(draft: WizardDraft, state: PlanState) -> Any:
     if state.plan is None or state.draft is None:
         return loading("Counting your data in the model's own tokens")
     plan = state.plan
+    onward = goes_on(draft)
+    parent = notice("info", *onward_words(onward)) if onward else None
     checks: list[ft.Control] = [_check(each, narrow) for each in plan.checks]
     name = TextField(state.draft.name, lambda words: session.edit(name=words.strip()), label="Name of this run")
     return ft.Column(
         [
             name if narrow else ft.Row([ft.Container(name, width=420)]),
+            *([parent] if parent else []),
             _summary(plan, state, narrow),
             section("Before the start", card(ft.Column(checks, spacing=S2, tight=True))),
             *[finding_notice(each) for each in plan.findings],
@@ -52,6 +56,12 @@ def Review(draft: WizardDraft, state: PlanState) -> Any:
         spacing=S4,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
+
+
+def onward_words(onward: Continuation) -> tuple[str, str]:
+    """That training goes on from a version, and what cannot change because of it."""
+    kept = "its method and its adapter's settings stay as they were."
+    return f"Training goes on from {onward.parent.name}.", f"It begins with the weights of that version: {kept}"
 
 
 def _summary(plan: Plan, state: PlanState, narrow: bool) -> ft.Control:

@@ -13,10 +13,12 @@ from engine.core.errors import StudioError, unexpected
 from engine.plan.edits import settings_for
 from engine.plan.models import BaseModel
 from engine.plan.planner import Draft, Plan
+from engine.results.continuing import Continuation
 from engine.spec.objectives import LAYOUTS
 from engine.spec.records import Card, Fact
-from studio.hooks import use_engine, use_loaded, use_session, use_topic
-from studio.session import WizardDraft
+from studio.hooks import go, use_engine, use_loaded, use_session, use_topic
+from studio.kit import toast
+from studio.session import Session, WizardDraft
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -85,7 +87,7 @@ def use_plan(draft: WizardDraft) -> PlanState:
         return await engine.library.facts(draft.dataset, model, wanted, objective)
 
     loaded = use_loaded(count, [draft.dataset, draft.model, wanted, objective])
-    state = _state(engine, draft, model, loaded.value, loaded.waiting, loaded.error)
+    state = state_of(engine, draft, model, loaded.value, loaded.waiting, loaded.error)
 
     def prepare_again() -> None:
         if state.plan is not None and state.plan.needs_preparing and "max_length" not in draft.edits:
@@ -95,9 +97,10 @@ def use_plan(draft: WizardDraft) -> PlanState:
     return state
 
 
-def _state(
+def state_of(
     engine: Engine, draft: WizardDraft, model: BaseModel | None, facts: Any, waiting: bool, error: Exception | None
 ) -> PlanState:
+    """Where the plan of a draft stands, from its model and the counts of its data as far as they are there."""
     if model is None or not draft.dataset:
         return PlanState()
     if error is not None:
@@ -105,6 +108,7 @@ def _state(
     objective = objective_of(draft)
     if facts is None or facts.dataset != draft.dataset or (objective and LAYOUTS.get(objective) != facts.layout):
         return PlanState(waiting=waiting)
+    onward = goes_on(draft)
     name = draft.name or f"{facts.name}, {profile_title(engine, draft.profile).lower()}"
     request = Draft(
         name=name,
@@ -113,12 +117,39 @@ def _state(
         data=facts,
         method=draft.method or None,
         objective=objective,
-        edits={key: value for key, value in draft.edits.items() if key != OBJECTIVE},
+        edits={
+            **{key: value for key, value in draft.edits.items() if key != OBJECTIVE},
+            **(onward.edits if onward else {}),
+        },
+        parent=onward.parent if onward else None,
     )
     try:
         return PlanState(plan=engine.planning.plan(request), draft=request, waiting=waiting)
     except StudioError as problem:
         return PlanState(draft=request, card=problem.card)
+
+
+def goes_on(draft: WizardDraft) -> Continuation | None:
+    """The version that training goes on from, as long as its base and its method are the chosen ones."""
+    onward = draft.onward
+    return onward if onward and (onward.model_path, onward.method) == (draft.model, draft.method) else None
+
+
+def review_draft(engine: Engine, session: Session, draft: Draft) -> None:
+    """Open the wizard's last step with a ready draft, and what it takes over from the version it goes on from."""
+    onward = engine.outcomes.continuation(draft.parent.name) if draft.parent else None
+    session.start_over(
+        step=REVIEW,
+        profile=draft.profile,
+        dataset=draft.data.dataset,
+        method=(onward.method if onward else draft.method) or "",
+        name=draft.name,
+        edits={**draft.edits, **({OBJECTIVE: draft.objective} if draft.objective else {})},
+        onward=onward,
+    )
+    session.add_model(draft.model)
+    go("/new")
+    toast("The run is ready for you to review.")
 
 
 def objective_of(draft: WizardDraft) -> str | None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import msgspec
+from rich.markup import escape
 
 from engine import orders
 from engine.core.home import Home
-from engine.data.nouns import Message
+from engine.holding import new_id
+from engine.playground import bare, speaker_of
 from engine.results.versions import Versions
 from engine.serving.host import HostSession, Token, connect
+from engine.serving.nouns import Conversation, Reply, Speaker, Turn
+from engine.serving.talk import heard
+from engine.spec.answers import Answering
 from engine.spec.folder import RunFolder
 from studio.terminal.show import bytes_words, console, print_json, quiet, say
 
@@ -29,17 +36,22 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Chat:
-    """One conversation. Each model remembers its own side of it."""
+    """One conversation, kept as it goes on. Each model remembers its own side of it."""
 
     def __init__(self, home: Home, words: str, *, with_base: bool, temperature: float, max_tokens: int) -> None:
         self._home = home
         self._versions = Versions(home.versions)
         self._version = self._versions.find(words)
-        self._temperature = temperature
-        self._max_tokens = max_tokens
-        self._speakers: dict[str, str | None] = {"base": None} if with_base else {}
-        self._speakers[f"{self._version.name} {self._version.number}"] = self._version.id
-        self._said: dict[str, list[Message]] = {name: [] for name in self._speakers}
+        tuned = speaker_of(self._version)
+        self._talk = Conversation(
+            id=new_id("talk"),
+            title="",
+            model=self._version.model,
+            model_path=self._version.model_path,
+            speakers=(bare(self._version.model), tuned) if with_base else (tuned,),
+            answering=Answering(temperature=temperature, max_new_tokens=max_tokens),
+            made=time.time(),
+        )
 
     async def run(self, prompt: str, json: bool) -> None:
         """Answer one prompt, or talk until an empty line. Raises StudioError."""
@@ -54,40 +66,48 @@ class Chat:
             group.start_soon(session.serve)
             try:
                 await session.attach(self._version.id, self._versions.adapter(self._version), whole=self._version.whole)
-                await self._talk(session, prompt, json)
+                await self._converse(session, prompt, json)
             finally:
                 await session.close()
                 group.cancel_scope.cancel()
 
-    async def _talk(self, session: HostSession, prompt: str, json: bool) -> None:
+    async def _converse(self, session: HostSession, prompt: str, json: bool) -> None:
         if prompt:
-            answers = [await self._answer(session, name, prompt) for name in self._speakers]
+            answers = await self._ask(session, prompt)
             if json:
-                print_json({"prompt": prompt, "answers": answers})
+                print_json({"prompt": prompt, "answers": answers, "conversation": self._talk.id})
             return
         say("Write something; an empty line ends the conversation.")
         while words := await anyio.to_thread.run_sync(_read_line, abandon_on_cancel=True):
-            for name in self._speakers:
-                await self._answer(session, name, words)
+            await self._ask(session, words)
 
-    async def _answer(self, session: HostSession, name: str, words: str) -> Answered:
-        history = self._said[name]
-        history.append(Message("user", words))
-        adapter = self._speakers[name]
+    async def _ask(self, session: HostSession, words: str) -> list[Answered]:
+        """Put a question to everyone in turn, and keep what was said."""
+        turn = Turn(id=secrets.token_hex(4), asked=words, made=time.time())
+        answers: list[Answered] = []
+        for speaker in self._talk.speakers:
+            self._talk = self._talk.with_turn(turn)
+            reply, memory = await self._answer(session, speaker, turn.id)
+            turn = turn.with_reply(reply)
+            figures = (reply.tokens, reply.tokens_per_second, reply.first_token_seconds, memory)
+            answers.append(Answered(speaker.title, reply.text, *figures))
+        self._talk = msgspec.structs.replace(self._talk.with_turn(turn), changed=time.time())
+        await orders.ask(self._home, orders.Keep(conversation=self._talk), orders.Conversed)
+        return answers
+
+    async def _answer(self, session: HostSession, speaker: Speaker, turn: str) -> tuple[Reply, int]:
         if not quiet.on:
-            console.print(f"[{'magenta' if adapter else 'dim'}]{name}[/] ", end="")
-        text, last = "", Token()
-        async for token in session.generate(
-            tuple(history), adapter=adapter, max_new_tokens=self._max_tokens, temperature=self._temperature
-        ):
-            text += token.text
-            last = token
+            console.print(f"[{'magenta' if speaker.tuned else 'dim'}]{escape(speaker.title)}[/] ", end="")
+        reply, last, begun = Reply(speaker=speaker), Token(), time.monotonic()
+        adapter = speaker.id if speaker.tuned else None
+        said = session.generate(self._talk.before(speaker.id, turn), adapter=adapter, answering=self._talk.answering)
+        async for last in said:
+            reply = heard(reply, last, time.monotonic() - begun)
             if not quiet.on:
-                console.print(token.text, end="", markup=False)
-        history.append(Message("assistant", text))
+                console.print(last.text, end="", markup=False)
         if not quiet.on:
             console.print(f"\n[dim]{last.tokens_per_second:.0f} tokens/s, {bytes_words(last.memory)} in memory[/]")
-        return Answered(name, text, last.tokens, last.tokens_per_second, last.first_token_seconds, last.memory)
+        return reply, last.memory
 
 
 def _read_line() -> str:

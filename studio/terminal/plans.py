@@ -23,6 +23,7 @@ from engine.plan.models import BaseModel, read_model_facts, starter_path
 from engine.plan.objectives import LAYOUT_WORDS
 from engine.plan.planner import Draft, Means, Plan, method_of, plan
 from engine.plan.profiles import profile as profile_named
+from engine.planning import USUAL_PROFILE
 from engine.spec.objectives import LAYOUTS
 from engine.spec.prepared import Layout
 from engine.spec.records import Fact
@@ -42,7 +43,6 @@ UNITS = {
     "g": 1e9,
     "m": 1e6,
 }
-USUAL_PROFILE = "chatbot"
 
 
 def bytes_of(words: str) -> float | None:

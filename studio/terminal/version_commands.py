@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from typing import Annotated, Literal
 
-import msgspec
 import typer
 from rich.markup import escape
 
 from engine import orders
 from engine.core.home import Home
-from engine.results import care
-from engine.results.evaluation import Evaluation
+from engine.results import care, listing
+from engine.results.listing import Listed
 from engine.results.versions import Version, Versions
-from engine.spec.records import Card
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.evaluating import VersionArgument
 from studio.terminal.show import bytes_words, console, print_card, print_json, say, table
@@ -30,18 +28,6 @@ DONE: dict[Verb, str] = {
 }
 
 
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """A version as `versions --json` lists it."""
-
-    version: Version
-    active: bool
-    archived: bool
-    size: care.Size
-    base_problem: Card | None
-    outcome: str
-    score: float | None
-
-
 @versions.callback(invoke_without_command=True)
 def listed(context: typer.Context, home: HomeOption = None, json: JsonOption = False) -> None:
     """List the versions, newest first: where each came from, how good it is, and which is in use."""
@@ -52,7 +38,7 @@ def listed(context: typer.Context, home: HomeOption = None, json: JsonOption = F
 @command
 def _list(home: HomeOption = None, json: JsonOption = False) -> None:
     place = Versions(Home.open(home).versions)
-    found = [_listed(place, version) for version in place.all()]
+    found = list(listing.every(place))
     if json:
         return print_json(found)
     heads = (
@@ -73,24 +59,6 @@ def _list(home: HomeOption = None, json: JsonOption = False) -> None:
             print_card(each.base_problem)
     _print_space(place, ask_for_room=True)
     return None
-
-
-def _listed(place: Versions, version: Version) -> Listed:
-    evaluation = place.evaluation(version)
-    used = care.active(place, version.name)
-    return Listed(
-        version=version,
-        active=used is not None and used.id == version.id,
-        archived=place.archived(version),
-        size=care.size_of(place, version),
-        base_problem=care.base_problem(version),
-        outcome=evaluation.outcome if evaluation else "not evaluated",
-        score=_score(evaluation),
-    )
-
-
-def _score(evaluation: Evaluation | None) -> float | None:
-    return evaluation.score.value if evaluation and evaluation.score else None
 
 
 def _row(each: Listed, every: list[Listed]) -> list[str]:
@@ -116,7 +84,7 @@ def _row(each: Listed, every: list[Listed]) -> list[str]:
 def show(version: VersionArgument = "last", home: HomeOption = None, json: JsonOption = False) -> None:
     """Show everything about a version."""
     place = Versions(Home.open(home).versions)
-    each = _listed(place, place.find(version))
+    each = listing.listed(place, place.find(version))
     if json:
         return print_json(each)
     known = each.version
@@ -138,8 +106,9 @@ def show(version: VersionArgument = "last", home: HomeOption = None, json: JsonO
     )
     if evaluation := place.evaluation(known):
         console.print(escape(evaluation.verdict))
-    if each.base_problem:
-        print_card(each.base_problem)
+    for problem in (each.base_problem, each.files_problem):
+        if problem:
+            print_card(problem)
     return None
 
 

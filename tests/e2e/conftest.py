@@ -109,6 +109,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An app whose Home has datasets and runs of every kind; tests look at it and change nothing of theirs."""
+    from tests.e2e.screenshots import furnish
+
+    chromium()
+    home = Home.open(tmp_path_factory.mktemp("furnished") / "home")
+    furnish(home.path)
+    save(home.settings, Settings(debug=True))
+    app = start_app(home.path)
+    yield app
+    app.process.terminate()
+    app.process.wait(20)
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """One browser for all tests of the session."""
     from playwright.sync_api import sync_playwright
@@ -175,6 +190,18 @@ def page(browser: Any, served: Served) -> Iterator[Any]:
     assert seen.foreign == []
     assert seen.errors == []
     assert served.complaints() == []
+
+
+@pytest.fixture
+def looked(browser: Any, furnished: Served) -> Iterator[Any]:
+    """A page of the furnished app that must stay on this machine and without errors."""
+    before = len(furnished.complaints())
+    found, seen = open_app(browser, furnished)
+    yield found
+    found.context.close()
+    assert seen.foreign == []
+    assert seen.errors == []
+    assert furnished.complaints()[before:] == []
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from engine.spec.runspec import AdapterRef, ModelRef
 from engine.worker.evaluation import answers_of
-from engine.worker.generation import grouped, learned_positions
+from engine.worker.generation import Sampling, _choose, _penalised, generate, grouped, learned_positions
 from engine.worker.methods import adapted
 from engine.worker.model import attach, load_base, using
 from tests.making import METHODS, VOCABULARY
@@ -64,6 +65,30 @@ def test_answers_that_end_leave_the_batch_and_the_others_go_on(base: torch.nn.Mo
     for tokens, whole in zip(said, likely, strict=True):
         stop = next((i + 1 for i, token in enumerate(whole) if token in ends), len(whole))
         assert tokens == whole[:stop]
+
+
+def test_a_repetition_penalty_and_the_draw_are_the_librarys(base: torch.nn.Module) -> None:
+    from transformers import RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
+
+    [asked] = prompts(1, 0, seed=8)
+    sampling = Sampling(temperature=0.0, top_p=1.0, top_k=0, repetition_penalty=1.7, seed=0)
+    said = [step[0] for step in generate(base, [asked], max_new_tokens=20, end_tokens=END, sampling=sampling)]
+    ids = torch.tensor([asked])
+    out = base.generate(  # type: ignore[operator]
+        input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False, pad_token_id=0,
+        eos_token_id=2, repetition_penalty=1.7,
+    )  # fmt: skip
+    assert said == out[0, len(asked) :].tolist()
+    assert said != one_by_one(base, [asked], 20)[0]
+    scores = torch.randn(1, VOCABULARY, generator=torch.Generator().manual_seed(2)) * 3
+    read: Any = ids
+    wanted = TopPLogitsWarper(0.8)(read, TopKLogitsWarper(6)(read, scores / 0.7)).softmax(-1)[0]
+    sampling = Sampling(temperature=0.7, top_p=0.8, top_k=6, repetition_penalty=1.0, seed=0)
+    dice = torch.Generator().manual_seed(0)
+    drawn = torch.stack([_choose(scores, sampling, dice)[0] for _ in range(4000)])
+    assert torch.allclose(torch.bincount(drawn, minlength=VOCABULARY) / 4000, wanted, atol=0.03)
+    assert set(drawn.tolist()) <= set(wanted.nonzero().flatten().tolist())
+    assert RepetitionPenaltyLogitsProcessor(1.7)(read, scores).equal(_penalised(scores.clone(), [set(asked)], 1.7))
 
 
 @pytest.mark.parametrize("method", ["lora", "prefix", "prompt"])

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.core.errors import RunError
 from engine.data.nouns import Message
 from engine.data.prompting import Prompter
 from engine.engine import Engine
+from engine.plan.hosting import Holding
 from engine.plan.models import starter_path
 from engine.serving.host import HostSession
-from engine.serving.text import TextStream
-from engine.spec.answers import Endpoint
+from engine.serving.text import StopWords, TextStream
+from engine.spec.answers import Answering, Endpoint
 from engine.spec.files import read_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
@@ -81,7 +86,7 @@ async def session(home: Path) -> AsyncIterator[tuple[Engine, HostSession]]:
 
 async def answer(host: HostSession, adapter: str | None, count: int = 24) -> str:
     text = ""
-    async for token in host.generate(ASKED, adapter=adapter, max_new_tokens=count):
+    async for token in host.generate(ASKED, adapter=adapter, answering=Answering(max_new_tokens=count)):
         text += token.text
     return text
 
@@ -127,6 +132,85 @@ async def test_a_second_session_uses_the_same_host_and_a_wrong_key_gets_nothing(
                 await stranger.receive()
 
 
+async def test_a_stop_word_ends_an_answer_and_a_repetition_penalty_changes_it(tmp_path: Path) -> None:
+    async with session(tmp_path / "home") as (_engine, host):
+        whole = await answer(host, None, 16)
+        stop = whole[len(whole) // 2 :][:3]
+        pieces = [token async for token in host.generate(ASKED, answering=Answering(max_new_tokens=16, stop=(stop,)))]
+        assert "".join(piece.text for piece in pieces) == whole[: whole.index(stop)]
+        assert (pieces[-1].done, pieces[-1].ended) == (True, "stop")
+        cut = [token async for token in host.generate(ASKED, answering=Answering(max_new_tokens=3))]
+        assert (cut[-1].ended, cut[-1].tokens) == ("length", 3)
+        other = host.generate(ASKED, answering=Answering(max_new_tokens=16, repetition_penalty=1.5))
+        assert "".join([token.text async for token in other]) != whole
+
+
+async def test_earlier_turns_that_do_not_fit_are_left_out_and_a_question_that_does_not_fit_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with session(tmp_path / "home") as (_engine, host):
+        said = (*ASKED, Message("assistant", "It is on its way."))
+        short = Answering(max_new_tokens=2)
+        last = [token async for token in host.generate((*said * 200, *ASKED), answering=short)][-1]
+        assert 100 < last.forgotten < 200
+        with pytest.raises(RunError, match="longer than the model can read"):
+            await anext(host.generate((Message("user", "plum " * 9000),), answering=short))
+
+
+async def test_a_host_that_is_killed_in_the_middle_is_said_and_a_new_one_answers_the_rest(tmp_path: Path) -> None:
+    async with Engine.open(tmp_path / "home") as engine:
+        version = SimpleNamespace(
+            id="v", title="V", model="starter", model_path=str(starter_path()), profile="", whole=False
+        )
+        talk = engine.playground.begin(version)  # type: ignore[arg-type]
+        await talk.speak(talk.conversation.value.speakers[:1])
+        talk.set(answering=Answering(max_new_tokens=2000, repetition_penalty=1.3))
+        await talk.ask(ASKED[0].content)
+        turn = talk.conversation.value.turns[0].id
+        with anyio.fail_after(60):
+            while not talk.streams.value[turn, "base"].value.text:
+                await anyio.sleep(0.02)
+        run = next(view.id for view in engine.runs.list.value if view.kind == "host")
+        launch = RunFolder(engine.home.runs / run).launch()
+        assert launch is not None
+        psutil.Process(launch.pid).kill()
+        with anyio.fail_after(20):
+            async for busy in talk.busy.watch():
+                if not busy:
+                    break
+        [reply] = talk.conversation.value.turns[0].replies
+        assert reply.ended == "failed" and reply.text and "left memory" in reply.problem
+        talk.set(answering=Answering(max_new_tokens=8))
+        await talk.again(turn, failed_only=True)
+        with anyio.fail_after(60):
+            async for busy in talk.busy.watch():
+                if not busy:
+                    break
+        [reply] = talk.conversation.value.turns[0].replies
+        assert reply.text and reply.ended in ("end", "length")
+        assert reply.first_token_seconds > 0 and reply.tokens_per_second > 0
+        for view in engine.runs.list.value:
+            if view.kind == "host" and view.state.active:
+                engine.runs.stop(view.id)
+    async with Engine.open(tmp_path / "home") as engine:
+        [kept] = await engine.playground.kept.all()
+        assert kept.turns[0].replies == (reply,)
+
+
+async def test_a_model_held_in_four_bits_answers_and_says_how_it_is_held(
+    tmp_path: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    short = Holding(precision="bf16", quantization="nf4", memory=1, budget=1)
+    monkeypatch.setattr("engine.hosts.holding", lambda model, hardware: short)
+    async with session(tmp_path / "home") as (_engine, host):
+        assert host.info.value.held == "4 bits"
+        await host.attach("tuned.v1", adapter)
+        assert host.info.value.held == "4 bits"
+        said = {await answer(host, None, 6), await answer(host, "tuned.v1", 6)}
+        assert len(said) == 2 and "" not in said
+
+
 async def test_an_idle_host_leaves_memory(tmp_path: Path) -> None:
     import msgspec
 
@@ -149,3 +233,21 @@ def test_a_character_of_several_tokens_is_handed_out_once_and_whole() -> None:
     pieces = [stream.push([token]) for token in ids]
     assert "".join(pieces) == words
     assert all("\ufffd" not in piece for piece in pieces)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text("ab#", max_size=4), max_size=8), st.lists(st.text("ab#", min_size=1, max_size=3), max_size=3))
+def test_text_up_to_the_first_stop_word_comes_through_however_it_is_cut(pieces: list[str], words: list[str]) -> None:
+    stops = StopWords(words)
+    said = ""
+    for piece in pieces:
+        said += stops.push(piece)
+    said += stops.rest()
+    whole, read = "".join(pieces), ""
+    for letter in whole:  # a stream's reader stops where a word is first complete
+        read += letter
+        if found := [place for word in words if (place := read.find(word)) >= 0]:
+            assert stops.met
+            assert len(said) <= min(found) and read.startswith(said)
+            return
+    assert said == whole and not stops.met

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio.theme import DARK, LIGHT, Palette, contrast
+from studio.theme import CONTRAST, DARK, LIGHT, PALETTES, Palette, contrast
 
 WORDS = [
     (ink, ground)
@@ -24,7 +24,7 @@ MARKS = [(mark, ground) for ground in ("background", "surface", "raised") for ma
     ("green", "green_tint"),
     ("red", "red_tint"),
 ]
-THEMES = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+THEMES = pytest.mark.parametrize("palette", PALETTES.values(), ids=PALETTES)
 
 
 @THEMES
@@ -37,6 +37,16 @@ def test_words_reach_4_5_to_1(palette: Palette, ink: str, ground: str):
 @pytest.mark.parametrize("mark,ground", MARKS)
 def test_icons_bars_and_field_borders_reach_3_to_1(palette: Palette, mark: str, ground: str):
     assert contrast(getattr(palette, mark), getattr(palette, ground)) >= 3.0
+
+
+@pytest.mark.parametrize("ink,ground", WORDS)
+def test_high_contrast_words_reach_7_to_1(ink: str, ground: str):
+    assert contrast(getattr(CONTRAST, ink), getattr(CONTRAST, ground)) >= 7.0
+
+
+def test_the_borders_of_high_contrast_can_be_seen():
+    assert contrast(CONTRAST.border, CONTRAST.raised) >= 3.0 > contrast(LIGHT.border, LIGHT.raised)
+    assert contrast(DARK.border, DARK.raised) < 3.0
 
 
 def test_contrast_of_black_on_white_is_21():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from asyncio import Task, create_task
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,19 @@ import msgspec
 
 from engine.core.home import Home
 from engine.core.settings import Settings
+from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.library import Library
 from engine.plan.hardware import Hardware
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
 from engine.plan.planner import Draft, Plan, plan
 from engine.plan.profiles import Profile, profiles
+from engine.playground import Playground
 from engine.results.evaluation import Evaluation
+from engine.results.exports import Exported
 from engine.results.versions import Version
 from engine.runs.meters import Meters
+from engine.serving import conversations
 from engine.spec.records import RunState
 from tests.ui.fakes import FakeHost, FakeRuns
 
@@ -55,6 +61,12 @@ class FakePlanning:
 
 
 class _Folder:
+    def __init__(self, outcomes: FakeOutcomes) -> None:
+        self._outcomes = outcomes
+
+    def find(self, words: str) -> Version:
+        return next(each for each in self._outcomes.versions.value if each.id == words)
+
     @staticmethod
     def adapter(version: Version) -> Path:
         return Path("/versions") / version.id / "adapter"
@@ -65,8 +77,9 @@ class FakeOutcomes:
 
     def __init__(self, runs: FakeRuns) -> None:
         self._runs = runs
-        self.folder = _Folder()
+        self.folder = _Folder(self)
         self.versions: Topic[tuple[Version, ...]] = Topic(())
+        self.changed: Topic[int] = Topic(0)
         self.evaluations: dict[str, Evaluation] = {}
 
     async def examples(self, version_id: str, count: int = 3) -> tuple[str, ...]:
@@ -82,6 +95,13 @@ class FakeOutcomes:
         view = next(view for view in self._runs.list.value if view.id == folder.id)
         self._runs.list.set((msgspec.structs.replace(view, kind="evaluate"), *others))
         return folder.id
+
+
+class FakeExports:
+    """No exports, until a test furnishes the engine's own (tests/ui/results_home.py)."""
+
+    def __init__(self) -> None:
+        self.list: Topic[tuple[Exported, ...]] = Topic(())
 
 
 class FakeHosts:
@@ -107,11 +127,23 @@ class FakeEngine:
             Meters(cpu=0.34, memory_used=9_300_000_000, memory_total=25_000_000_000, disk_free=120_000_000_000)
         )
         self.library = Library(self.home, self.settings)  # the real one, in this process (tests/ui/conftest.py)
-        self.planning = FakePlanning(self.home)
+        self.planning: Any = FakePlanning(self.home)
         self.runs = FakeRuns(self.home.runs)
-        self.outcomes = FakeOutcomes(self.runs)
+        self.outcomes: Any = FakeOutcomes(self.runs)
         self.hosts = FakeHosts()
+        self.exports: Any = FakeExports()
         self.started: list[Draft] = []
+        self._tasks: set[Task[None]] = set()
+
+    @functools.cached_property
+    def playground(self) -> Playground:
+        """The real one, with a database of its own."""
+        store = Store(self.home.database, conversations.MIGRATIONS)
+        outcomes: Any = self.outcomes
+        hosts: Any = self.hosts
+        return Playground(
+            self.home, store, self.library, outcomes, hosts, lambda run: self._tasks.add(create_task(run()))
+        )
 
     def save_settings(self, settings: Settings) -> None:
         self.settings.set(settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from engine.core.topics import Topic
 from engine.data.nouns import Message
 from engine.runs.follow import LiveRun
 from engine.runs.views import RunView
-from engine.serving.host import HostInfo, Token
+from engine.serving.host import USUAL, HostInfo, Token, gone
 from engine.spec import ring
+from engine.spec.answers import Answering
 from engine.spec.files import LineWriter, write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import Action, Card, Event, LaunchRecord, MetricLine, RunState, StateRecord
-from engine.spec.runspec import TrainJob
+from engine.spec.runspec import RunSpec, TrainJob
 from tests.making import run_folder, train_spec
 
 
@@ -65,6 +66,13 @@ class FakeRuns:
         self.refresh(run_id)
         return folder
 
+    def add(self, spec: RunSpec, **_: object) -> str:
+        """Write a run down as waiting."""
+        folder = run_folder(self._folder / spec.id, spec)
+        folder.write_state(StateRecord(state=RunState.CREATED, step=0, total_steps=0))
+        self.refresh(spec.id)
+        return spec.id
+
     def refresh(self, run_id: str) -> None:
         """Publish the run's view again."""
         live = self.live(run_id)
@@ -89,6 +97,10 @@ class FakeRuns:
 
     def stop(self, run_id: str) -> None:
         self.asked.append(("stop", run_id))
+
+    async def delete(self, run_id: str) -> None:
+        self.asked.append(("delete", run_id))
+        self.list.set(tuple(view for view in self.list.value if view.id != run_id))
 
     def checkpoint_now(self, run_id: str) -> None:
         self.asked.append(("checkpoint_now", run_id))
@@ -168,26 +180,39 @@ class FakeHost:
         self.open = True
         self.info: Topic[HostInfo] = Topic(HostInfo(model="starter", memory=500_000_000))
         self.asked: list[tuple[str, str | None, float]] = []
+        self.read: list[tuple[Message, ...]] = []
+        self.answering: list[Answering] = []
         self.go_on = anyio.Event()
         self.go_on.set()
+        self.says: str | None = None
+        self.dies_after = 0
+        """Words after which it is gone, as if it had been killed; 0: never."""
 
     async def attach(self, name: str, path: Path, *, whole: bool = False) -> float:
-        self.info.set(HostInfo(model="starter", memory=510_000_000, adapters=(name,)))
-        return 0.2
+        adapters = (*self.info.value.adapters, name)
+        self.info.set(HostInfo(model="starter", held="32 bits", memory=510_000_000, adapters=adapters))
+        return 0.02
 
     async def generate(
         self,
         messages: tuple[Message, ...],
         *,
         adapter: str | None = None,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-    ) -> AsyncIterator[Token]:
-        self.asked.append((messages[-1].content, adapter, temperature))
+        answering: Answering = USUAL,
+    ) -> AsyncGenerator[Token]:
+        self.asked.append((messages[-1].content, adapter, answering.temperature))
+        self.read.append(messages)
+        self.answering.append(answering)
         words = ["We ", "have ", "plums."] if adapter else ["I ", "am ", "a base."]
-        for word in words:
+        if self.says is not None:
+            words = [self.says]
+        for place, word in enumerate(words, start=1):
             yield Token(text=word)
             await self.go_on.wait()
-        yield Token(done=True, tokens=3, tokens_per_second=42.0, first_token_seconds=0.1, memory=520_000_000)
+            if place == self.dies_after:
+                self.open = False
+            if not self.open:
+                raise gone()
+        yield Token(
+            done=True, ended="end", tokens=3, tokens_per_second=42.0, first_token_seconds=0.1, memory=520_000_000
+        )

@@ -1,18 +1,12 @@
-"""After the run: the version, its verdict, and the playground."""
+"""After the run: the version and its verdict."""
 
 from __future__ import annotations
 
-import asyncio
-
-import anyio
-import flet as ft
 import pytest
 
-from engine.core.errors import RunError
 from engine.results.evaluation import Evaluation, Paired, Scores
 from engine.results.versions import Version
 from engine.spec.records import RunState
-from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
@@ -61,14 +55,6 @@ def evaluation() -> Evaluation:
     )
 
 
-async def talking(show, engine: FakeEngine) -> Client:
-    engine.outcomes.versions.set((version(),))
-    client = await show("/playground")
-    await client.until(lambda: client.says("Ask something."))
-    await client.until(lambda: not client.says("Loading the model into memory…"))
-    return client
-
-
 async def test_a_completed_run_offers_measuring_and_talking(show, engine: FakeEngine):
     engine.runs.make("Support", RunState.COMPLETED, steps=200)
     engine.outcomes.versions.set((version(),))
@@ -87,71 +73,3 @@ async def test_a_verdict_comes_with_both_models_numbers(show, engine: FakeEngine
     client = await show("/runs/run-1")
     for words in ("exact match +21 points", "base 10 %", "tuned 31 %", "tuned 2"):
         assert client.says(words), words
-
-
-@pytest.mark.parametrize("width", [1440, 375])
-async def test_both_models_answer_the_same_prompt(show, engine: FakeEngine, width):
-    engine.outcomes.versions.set((version(),))
-    client = await show("/playground", width)
-    await client.until(lambda: client.says("Ask something."))
-    await client.type("Ask both models", "Do you have plums?")
-    await client.press("Send")
-    await client.until(lambda: client.says("We have plums.") and client.says("I am a base."))
-    await client.until(lambda: sum("42 tokens/s" in words for words in client.words()) == 2)
-    assert [(prompt, adapter) for prompt, adapter, _ in engine.hosts.host.asked] == [
-        ("Do you have plums?", "run-1-v1.0.0"),
-        ("Do you have plums?", None),
-    ]
-
-
-async def test_answers_appear_word_by_word(show, engine: FakeEngine):
-    client = await talking(show, engine)
-    engine.hosts.host.go_on = anyio.Event()
-    task = asyncio.create_task(client.press("Do you have plums?"))
-    await client.until(lambda: client.says("We "))
-    assert not client.says("We have plums.")
-    engine.hosts.host.go_on.set()
-    await client.until(lambda: client.says("We have plums."))
-    await task
-
-
-async def test_the_prompt_is_emptied_after_sending(show, engine: FakeEngine):
-    client = await talking(show, engine)
-    await client.type("Ask both models", "Hello")
-    await client.press("Send")
-    await client.until(lambda: client.says("We have plums."))
-    assert client.find(ft.TextField, hint_text="Ask both models")[0].value == ""
-
-
-async def test_a_conversation_stays_while_pages_change(show, engine: FakeEngine):
-    client = await talking(show, engine)
-    await client.press("And pears?")
-    await client.until(lambda: client.says("I am a base."))
-    await client.go("/runs")
-    await client.go("/playground")
-    await client.until(lambda: client.says("We have plums."))
-
-
-async def test_a_changed_temperature_is_used(show, engine: FakeEngine):
-    client = await talking(show, engine)
-    await client.type("Temperature", "0.5")
-    await client.press("And pears?")
-    await client.until(lambda: len(engine.hosts.host.asked) == 2)
-    assert {temperature for _, _, temperature in engine.hosts.host.asked} == {0.5}
-
-
-async def test_a_model_that_cannot_be_loaded_is_explained_and_tried_again(show, engine: FakeEngine):
-    engine.outcomes.versions.set((version(),))
-    engine.hosts.problem = RunError("No memory is left.", "It needs 3 GB.", "Close programs.")
-    client = await show("/playground")
-    await client.until(lambda: client.says("No memory is left. It needs 3 GB."))
-    engine.hosts.problem = None
-    await client.press("Try again")
-    await client.until(lambda: not client.says("No memory is left. It needs 3 GB."))
-
-
-async def test_versions_are_listed_with_where_they_came_from(show, engine: FakeEngine):
-    engine.outcomes.versions.set((version(), version("run-2", "v1.1.0")))
-    client = await show("/versions")
-    assert client.says("Support v1.0.0") and client.says("Support v1.1.0")
-    assert client.says("held-out loss 0.7")

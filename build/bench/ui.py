@@ -1,0 +1,180 @@
+"""The app at work without a browser: from a click to the patch, with ten thousand runs in the Home; idle; and for long.
+
+A session of Flet is driven as a browser would drive it, over real run folders; what a browser adds is in `screen`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import flet as ft
+import msgspec
+import psutil
+
+from bench.report import Measure, report
+
+RUNS, CHANGES, UPDATES = 10_000, 500, 10_000
+IDLE_SECONDS = 60.0
+ROUTES = ("/runs", "/", "/runs/run-1", "/data", "/settings", "/help", "/versions", "/new")
+
+
+def _home(folder: Path) -> Any:
+    """A fake engine whose Home has one run with a curve and ten thousand in the list."""
+    from engine.spec.records import RunState
+    from tests.ui.fake_engine import FakeEngine
+
+    engine = FakeEngine(folder)
+    engine.runs.make("Curve", RunState.RUNNING, steps=400, total=1000)
+    one = engine.runs.list.value[0]
+    others = tuple(
+        msgspec.structs.replace(
+            one, id=f"x{n}", name=f"Run {n:05}", state=RunState.COMPLETED, created=one.created - n - 1
+        )
+        for n in range(RUNS)
+    )
+    engine.runs.list.set((one, *others))
+    return engine
+
+
+class Desk:
+    """A window onto the engine."""
+
+    def __init__(self, engine: Any) -> None:
+        from studio.app import open_page
+        from tests.ui.client import Client
+
+        self.client = Client("/", 1440)
+        open_page(self.client.page, engine)
+
+    async def quiet(self) -> None:
+        """Until nothing more is sent for two turns of the loop."""
+        before = -1
+        while before != len(self.client.sent):
+            before = len(self.client.sent)
+            await self.client.settle(40)
+
+    async def timed(self, do: Callable[[], Awaitable[object]]) -> float:
+        """Milliseconds of this process until what was asked for is sent; others on the machine do not count."""
+        await self.quiet()
+        started = time.process_time()
+        await do()
+        await self.quiet()
+        self.client.sent.clear()
+        return 1000 * (time.process_time() - started)
+
+
+def p95(values: list[float]) -> float:
+    """The value that 95 of 100 do not pass."""
+    return statistics.quantiles(values, n=20)[-1]
+
+
+async def clicks(desk: Desk) -> list[float]:
+    """Filters and sorts of the list of ten thousand, ticks in it, and the tabs of a run."""
+    client, spent = desk.client, list[float]()
+    await client.go("/runs")
+    await desk.quiet()
+    for _ in range(4):
+        for words in ("Completed", "All", "At work", "All"):
+            spent.append(await desk.timed(lambda words=words: client.press(words)))
+        for _ in range(4):
+            box = client.find(ft.Checkbox)[1]
+            spent.append(await desk.timed(lambda box=box: client.event(box, "change", True)))
+    await client.go("/runs/run-1")
+    await desk.quiet()
+    for _ in range(4):
+        for words in ("Log", "Settings", "Checkpoints", "Events"):
+            spent.append(await desk.timed(lambda words=words: client.press(words)))
+    return spent
+
+
+async def sorts(desk: Desk) -> list[float]:
+    """Sorting all ten thousand."""
+    await desk.client.go("/runs")
+    await desk.quiet()
+    found = []
+    for words in ("Sort by name", "Sort by name, rising", "Sort by loss", "Sort by state") * 3:
+        there = desk.client.find(ft.Semantics, label=words)
+        if there:
+            found.append(await desk.timed(lambda words=words: desk.client.press(words)))
+    return found
+
+
+async def routes(desk: Desk, count: int) -> list[float]:
+    """Going from page to page."""
+    return [await desk.timed(lambda at=at: desk.client.go(ROUTES[at % len(ROUTES)])) for at in range(count)]
+
+
+async def updates(desk: Desk, engine: Any, count: int) -> None:
+    """A run that goes on: its numbers and the list of runs, again and again."""
+    await desk.client.go("/runs/run-1")
+    live = engine.runs.live("run-1")
+    for number in range(count):
+        live.view.set(msgspec.structs.replace(live.view.value, step=number % 1000))
+        live.changed.set(live.changed.value + 1)
+        if number % 20 == 0:
+            await asyncio.sleep(0.005)
+            desk.client.sent.clear()
+    await desk.quiet()
+    desk.client.sent.clear()
+
+
+def memory() -> float:
+    """Megabytes of this process, after a collection."""
+    gc.collect()
+    return psutil.Process().memory_info().rss / 1e6
+
+
+async def measure(seconds: float) -> list[Measure]:
+    """All of it, in one session."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = _home(Path(folder) / "home")
+        started = time.process_time()
+        desk = Desk(engine)
+        await desk.quiet()
+        first = 1000 * (time.process_time() - started)
+        desk.client.sent.clear()
+        clicked = await clicks(desk)
+        sorted_ = await sorts(desk)
+        await routes(desk, 2 * len(ROUTES))
+        before = memory()
+        went = await routes(desk, CHANGES)
+        after_routes = memory()
+        await updates(desk, engine, UPDATES)
+        after_updates = memory()
+        await desk.client.go("/")
+        await desk.quiet()
+        me = psutil.Process()
+        used, start = sum(me.cpu_times()[:2]), time.monotonic()
+        await asyncio.sleep(seconds)
+        idle = (sum(me.cpu_times()[:2]) - used) / (time.monotonic() - start)
+        crashed = len(desk.client.crashed())
+        desk.client.session.close()
+        desk.client.dispose()
+    return [
+        Measure("first screen, 10,000 runs in the list", first, "ms", 1000),
+        Measure("click to patch, p95", p95(clicked), "ms", 50),
+        Measure("sort of 10,000 runs to patch, p95", p95(sorted_), "ms", 100),
+        Measure("route change to patch, p95", p95(went), "ms", 300),
+        Measure("growth over 500 route changes", after_routes - before, "MB", 20),
+        Measure("growth over 10,000 live updates", after_updates - after_routes, "MB", 20),
+        Measure("memory at the end", after_updates, "MB"),
+        Measure(f"processor while idle for {seconds:.0f} s", 100 * idle, "%", 1),
+        Measure("crashes", crashed, "", 0),
+    ]
+
+
+def main() -> int:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    return report("ui", asyncio.run(measure(IDLE_SECONDS)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Long lists: only the rows near what is seen are made, however many there are, and a line of column heads.
+
+Flet sends every control of a list to the client; ten thousand rows would take seconds at each change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flet as ft
+import msgspec
+
+from studio.kit import text
+from studio.kit.guard import act, component
+from studio.theme import RADIUS_FIELD, S1, S3, SMALL, Ink
+
+AHEAD = 6
+"""Rows made above and below those that are seen."""
+BLOCK = 6
+"""The window moves by so many rows at once."""
+
+
+def window(pixels: float, height: float, row_height: int, count: int) -> range:
+    """The rows to make: those seen at this place of the scroll, and some more on both sides."""
+    first = int(pixels // row_height) // BLOCK * BLOCK - AHEAD
+    last = first + AHEAD * 2 + BLOCK + int(height // row_height) + 1
+    return range(max(0, min(first, count - 1)), min(count, max(0, last)))
+
+
+@component
+def Rows(
+    count: int,
+    draw: Callable[[int], ft.Control],
+    row_height: int,
+    height: int,
+    token: Callable[[int], object] | None = None,
+) -> Any:
+    """Rows of one height in a box that scrolls; `draw` makes the row of a number.
+
+    With `token` a row is made again only when its token changes: Flet passes over a control that is the same object.
+    """
+    known: Any = ft.use_ref(dict[int, tuple[object, ft.Control]]())
+    shown, show = ft.use_state(lambda: window(0, height, row_height, count))
+    shown = range(min(shown.start, max(0, count - 1)), min(shown.stop, count)) if shown.start < count else range(0)
+    if not shown and count:
+        shown = window(0, height, row_height, count)
+
+    def scrolled(event: Any) -> None:
+        show(lambda _: window(float(event.pixels), height, row_height, count))
+
+    above, below = shown.start * row_height, (count - shown.stop) * row_height
+    known.current = {place: _row(known.current, place, draw, row_height, token) for place in shown}
+    made = [control for _, control in known.current.values()]
+    return ft.ListView(
+        [ft.Container(height=above, key="above"), *made, ft.Container(height=below, key="below")],
+        height=min(height, count * row_height),
+        spacing=0,
+        on_scroll=act(scrolled),
+        scroll_interval=60,
+        build_controls_on_demand=False,
+    )
+
+
+def _row(
+    known: dict[int, tuple[object, ft.Control]],
+    place: int,
+    draw: Callable[[int], ft.Control],
+    row_height: int,
+    token: Callable[[int], object] | None,
+) -> tuple[object, ft.Control]:
+    """The row of a number with its token: the one there was, where it still holds."""
+    mark = token(place) if token else None
+    before = known.get(place)
+    if token and before is not None and before[0] == mark:
+        return before
+    return mark, ft.Container(draw(place), height=row_height, key=str(place))
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A column: its name, the key it sorts by (none when it does not), and its width (none takes what is left)."""
+
+    name: str
+    key: str = ""
+    width: int | None = None
+
+
+def heads(columns: Sequence[Head], sorted_by: str, descending: bool, sort: Callable[[str], object]) -> ft.Control:
+    """A line of column heads; pressing one sorts by it."""
+    return ft.Row([_head(each, sorted_by, descending, sort) for each in columns], spacing=S3)
+
+
+def _head(column: Head, sorted_by: str, descending: bool, sort: Callable[[str], object]) -> ft.Control:
+    words: ft.Control = text.muted(column.name, no_wrap=True)
+    if column.key:
+        here = column.key == sorted_by
+        arrow = ft.Icons.ARROW_DOWNWARD if descending else ft.Icons.ARROW_UPWARD
+        face: list[ft.Control] = [ft.Text(column.name, size=SMALL, color=Ink.TEXT if here else Ink.MUTED, no_wrap=True)]
+        if here:
+            face.append(ft.Icon(arrow, size=14, color=Ink.MUTED))
+        box = ft.Container(
+            ft.Semantics(content=ft.Row(face, spacing=S1, tight=True), exclude_semantics=True),
+            on_click=act(lambda: sort(column.key)),
+            ink=True,
+            border_radius=RADIUS_FIELD,
+            padding=ft.Padding.symmetric(vertical=4),
+        )
+        how = (", falling" if descending else ", rising") if here else ""
+        said = ft.Semantics(content=box, button=True, selected=here, label=f"Sort by {column.name.lower()}{how}")
+        words = ft.MergeSemantics(content=said)
+    return ft.Container(words, width=column.width, expand=column.width is None)
+
+
+@component
+def Tick(name: str, value: bool, on_change: Callable[[bool], object]) -> Any:
+    """A box to tick, named for screen readers."""
+    box = ft.Checkbox(value=value, on_change=act(lambda: on_change(not value)), active_color=Ink.ACTION, tooltip=name)
+    return ft.MergeSemantics(content=box)

@@ -1,0 +1,163 @@
+"""The evaluation of a version: base beside tuned on rows that training never saw, and the evidence for a difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flet as ft
+
+from engine.results.evaluation import Evaluation, Judged, Result
+from engine.results.listing import Listed
+from engine.results.score import Part, Score
+from engine.results.verdict import chance
+from studio.hooks import use_engine, use_surroundings
+from studio.kit import (
+    Choice,
+    ErrorCard,
+    badge,
+    bar,
+    body,
+    card,
+    component,
+    label,
+    loading,
+    muted,
+    number,
+    percent,
+    row,
+    section,
+)
+from studio.pages.evaluation_examples import Confused, Examples
+from studio.pages.evaluation_parts import BANDS, OUTCOMES, beside, figures, interval, measured, use_latest
+from studio.pages.evaluation_start import Measure
+from studio.theme import S1, S2, S3, S4, Ink
+
+SIDES = {"held-out": "held-out rows", "test": "test rows", "all": "all rows"}
+WIDTHS = (190, 170, 170, 200, 130)
+NARROW_WIDTHS = (130, 150, 150, 180, 120)
+
+
+@component
+def Evaluations(each: Listed, changed: int) -> Any:
+    """The newest evaluation, those before it on demand, and the way to another."""
+    engine = use_engine()
+    chosen, choose = ft.use_state("")
+    found, problem = use_latest(lambda: engine.outcomes.evaluations(each.version.id), [each.version.id, changed])
+    if problem is not None:
+        return ErrorCard(problem)
+    if found is None:
+        return loading("Reading its evaluations")
+    blocks: list[ft.Control] = []
+    shown = next((one for one in found if one.run == chosen), found[0] if found else None)
+    if shown is not None and len(found) > 1:
+        options = [(one.run, _called(one, place)) for place, one in enumerate(found)]
+        blocks.append(row(Choice(shown.run, options, choose, label="Evaluation", width=320)))
+    if shown is not None:
+        blocks.append(Found(shown, key=shown.run))  # type: ignore[call-arg]
+    blocks.append(Measure(each, not found))
+    return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
+def _called(one: Evaluation, place: int) -> str:
+    age = "the newest" if place == 0 else f"{place} before"
+    return f"{one.base.examples} {SIDES[one.side]}, {age}"
+
+
+@component
+def Found(found: Evaluation) -> Any:
+    """Verdict, score, every measure, and the examples."""
+    narrow = use_surroundings().columns == 1
+    verdict = ft.Column(
+        [row(badge(found.outcome, OUTCOMES.get(found.outcome, "plain"))), label(found.verdict)],
+        spacing=S2,
+        tight=True,
+    )
+    blocks: list[ft.Control] = [card(verdict)]
+    if found.score is not None:
+        blocks.append(_scores(found.score, found.base_score, narrow))
+    blocks.append(Measures(found))
+    if found.judged is not None:
+        blocks.append(_judged(found.judged))
+    blocks += [ErrorCard(problem, tone="warn") for problem in found.problems]
+    if found.confusion is not None:
+        blocks.append(Confused(*found.confusion))
+    blocks.append(Examples(found))
+    return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
+def _scores(tuned: Score, base: Score | None, narrow: bool) -> ft.Control:
+    whole: list[ft.Control] = [
+        number("not scored" if tuned.value is None else f"{tuned.value:.0f}", size=28, color=Ink.PURPLE)
+    ]
+    if tuned.band is not None:
+        whole.append(badge(tuned.band, BANDS[tuned.band]))
+    before = "" if base is None or base.value is None else f"the base {base.value:.0f}"
+    head = ft.Column(
+        [ft.Row(whole, spacing=S2), *([muted(before, size=14)] if before else []), body(tuned.words)],
+        spacing=S1,
+        expand=1,
+    )
+    parts = ft.Column([_part(each) for each in tuned.parts], spacing=S3, expand=1)
+    return section("Score", card(beside([head, parts], narrow)))
+
+
+def _part(part: Part) -> ft.Control:
+    weight = f"{100 * part.weight:.0f} % of a full score"
+    if part.value is None:
+        return ft.Column([body(f"{part.name.capitalize()}: not measured"), muted(weight)], spacing=0, tight=True)
+    words = f"{part.name.capitalize()}: {part.value:.0f}"
+    from_ = f"{weight}, from {part.measure}"
+    return ft.Column(
+        [body(words), bar(part.value / 100, color=Ink.PURPLE, name=part.name), muted(from_)], spacing=2, tight=True
+    )
+
+
+@component
+def Measures(found: Evaluation) -> Any:
+    """Every measure of both models with intervals, the difference, and whether that is more than chance."""
+    narrow = use_surroundings().columns < 3
+    head = ("measure", "base", "tuned", "difference (95 % interval)", "")
+    rows = [_row(each) for each in found.results]
+    note = (
+        f"In brackets: the interval that holds the true value nineteen times in twenty. {found.base.examples} examples."
+    )
+    return section("Measures", figures(head, rows, NARROW_WIDTHS if narrow else WIDTHS), muted(note))
+
+
+def _row(each: Result) -> list[str | ft.Control]:
+    unit, paired = each.measure.unit, each.difference
+    bounds = (
+        f"{measured(paired.low, unit, sign=True).removesuffix(' points')} to {measured(paired.high, unit, sign=True)}"
+    )
+    name = ft.Container(body(each.measure.title), tooltip=each.measure.what)
+    return [
+        name,
+        body(interval(each.base, unit), color=Ink.MUTED),
+        body(interval(each.tuned, unit), color=Ink.PURPLE),
+        f"{measured(paired.difference, unit, sign=True).removesuffix(' points')} ({bounds})",
+        _shown(each),
+    ]
+
+
+def _shown(each: Result) -> ft.Control:
+    """Better, worse, or nothing shown; in words, with the chance that it is none."""
+    if each.measure.better == "neither":
+        return muted("describes only")
+    if not each.difference.shown:
+        return muted("not shown")
+    good = (each.difference.difference > 0) is (each.measure.better == "more")
+    words = f"{'better' if good else 'worse'}, {chance(each.difference.corrected)}"
+    return badge(words, "good" if good else "bad")
+
+
+def _judged(found: Judged) -> ft.Control:
+    rows: list[list[str | ft.Control]] = [
+        [each.criterion, f"{each.base:.2f}", f"{each.tuned:.2f}", f"{each.difference.difference:+.2f}"]
+        for each in found.criteria
+    ]
+    words = f"{found.judge} judged {found.examples} examples; {found.not_judged} gave no usable answer."
+    if found.examples:
+        words += f" On {percent(found.flipped)} the order of the answers decided."
+    return section(
+        "Judged, 1 to 5", figures(("criterion", "base", "tuned", "difference"), rows, (160, 80, 80, 100)), muted(words)
+    )

@@ -1,0 +1,144 @@
+"""Models: the starter, those of the Home and folders that were named; what each is, and what training it takes here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flet as ft
+
+from engine.plan.models import BaseModel, UnusableModel
+from engine.planning import MethodNeed
+from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.kit import (
+    Busy,
+    ErrorCard,
+    TextField,
+    badge,
+    body,
+    card,
+    code,
+    columns,
+    component,
+    fact,
+    gigabytes,
+    label,
+    loading,
+    muted,
+    primary,
+    quiet,
+    row,
+    section,
+    title,
+    toast,
+)
+from studio.kit.meters import meter
+from studio.pages.evaluation_parts import use_attempt
+from studio.pages.wizard_found import finding_notice
+from studio.pages.wizard_model import size_words
+from studio.shell import frame
+from studio.theme import S3, Ink
+
+
+@component
+def ModelList() -> Any:
+    """The page."""
+    engine, session = use_engine(), use_session()
+    surroundings = use_surroundings()
+    looked, look = ft.use_state(0)
+    found = ft.use_memo(engine.planning.models, [looked])
+    named = use_topic(session.folders, every=0.0)
+    known = {each.path for each in found.models}
+    models = [*found.models, *(each for each in named if each.path not in known)]
+    return frame(
+        surroundings.width,
+        surroundings.columns,
+        title("Models"),
+        *(ModelCard(each, key=each.path) for each in models),  # type: ignore[call-arg]
+        Add(),
+        *([section("Cannot be used", *(_unusable(each) for each in found.unusable))] if found.unusable else []),
+        actions=(quiet("Look again", lambda: look(lambda times: times + 1), icon=ft.Icons.REFRESH),),
+    )
+
+
+@component
+def ModelCard(model: BaseModel) -> Any:
+    """One model: its architecture, its size, and what training it by each method takes."""
+    session = use_session()
+    count = 2 if use_surroundings().columns == 1 else 4
+    open_, set_open = ft.use_state(False)
+
+    def use() -> None:
+        session.start_over()
+        session.add_model(model)
+        go("/new")
+        toast(f"{model.name} is chosen for the new run.")
+
+    facts = [
+        fact("Weights", size_words(model.parameters), f"{gigabytes(model.weight_bytes)}, {model.dtype}"),
+        fact("Reads", f"{model.context:,}", "tokens"),
+        fact("Layers", str(model.layers), f"{model.hidden:,} wide, {model.heads} heads"),
+        fact("Vocabulary", f"{model.vocabulary:,}", "tokens"),
+    ]
+    blocks: list[ft.Control] = [
+        row(label(model.name, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), badge(model.architecture, "plain")),
+        columns(facts, count),
+        *([] if model.chat_template else [muted("Has no chat template of its own; a plain one is used.", size=14)]),
+        code(model.path, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS),
+        *(finding_notice(each) for each in model.findings),
+        row(
+            primary("Use it in a new run", use, icon=ft.Icons.AUTO_FIX_HIGH),
+            quiet("Hide what training takes" if open_ else "What training takes here", lambda: set_open(not open_)),
+        ),
+    ]
+    if open_:
+        blocks.append(Needs(model, key=f"needs-{model.path}"))  # type: ignore[call-arg]
+    return card(ft.Column(blocks, spacing=S3, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH))
+
+
+@component
+def Needs(model: BaseModel) -> Any:
+    """Memory by method, against what this machine has."""
+    engine = use_engine()
+    hardware = use_topic(engine.planning.hardware, every=1.0)
+    if hardware is None:
+        return loading("Looking at the hardware")
+    needs = ft.use_memo(lambda: engine.planning.needs(model), [model.path, id(hardware)])
+    note = "Planned for rows of the usual length on this computer; the wizard counts your own."
+    return ft.Column([*(_need(each) for each in needs), muted(note)], spacing=S3, tight=True)
+
+
+def _need(each: MethodNeed) -> ft.Control:
+    if each.why_not:
+        return ft.Column([body(f"{each.title}: not possible"), muted(each.why_not)], spacing=2, tight=True)
+    words = f"{gigabytes(each.memory)} of {gigabytes(each.budget)}{'' if each.fits else ', too much'}"
+    return meter(each.title, each.memory / max(1, each.budget), words)
+
+
+def _unusable(each: UnusableModel) -> ft.Control:
+    return ErrorCard(each.card, tone="warn", also=code(each.path, size=12, color=Ink.MUTED))
+
+
+@component
+def Add() -> Any:
+    """Names any folder on this computer."""
+    engine, session = use_engine(), use_session()
+    path, set_path = ft.use_state("")
+    problem, trying = use_attempt()
+
+    async def add() -> None:
+        model = engine.planning.model(path)
+        others = tuple(each for each in session.folders.value if each.path != model.path)
+        session.folders.set((*others, model))
+        set_path("")
+
+    field = TextField(path, set_path, label="Model folder", hint="A folder with config.json and safetensors")
+    blocks: list[ft.Control] = [
+        row(
+            ft.Container(field, width=420),
+            Busy("Add this folder", "Reading", trying(add), main=False, disabled=not path.strip()),
+        ),
+        muted("Weights are read from safetensors only, and no code of a model is ever run."),
+    ]
+    if problem is not None:
+        blocks.append(ErrorCard(problem))
+    return section("A folder on this computer", ft.Column(blocks, spacing=S3, tight=True))

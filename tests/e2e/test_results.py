@@ -1,0 +1,105 @@
+"""Results in a real browser, with real workers: two versions are asked the same, compared, and exported with proof."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.home import Home
+from engine.data.library import import_file
+from engine.plan.models import read_base_model, starter_path
+from engine.results.versions import Version, Versions
+from engine.spec.files import write_struct
+from engine.spec.folder import RunFolder
+from engine.spec.records import RunState, StateRecord
+from engine.spec.runspec import TrainJob
+from tests.e2e.conftest import Served, ready, wait_until_said
+from tests.exports.jobs import random_adapter
+from tests.making import train_spec
+
+pytestmark = [pytest.mark.browser, pytest.mark.worker]
+Press = Callable[[Any, str], None]
+
+
+@pytest.fixture(scope="module")
+def versions(served: Served, tmp_path_factory: pytest.TempPathFactory) -> list[Version]:
+    """Two versions of the starter with adapters of random weights, on data with held-out rows."""
+    home = Home.open(served.home)
+    rows = [f"Is there plum {n}?,Yes there is plum {n} in the shop." for n in range(40)]
+    source = tmp_path_factory.mktemp("rows") / "plums for results.csv"
+    source.write_text("\n".join(["question,answer", *rows]), encoding="utf-8")
+    data = import_file(home.datasets, source, name="plums for results")
+    base = read_base_model(starter_path())
+    made = []
+    for number, strength in enumerate((0.005, 0.02)):
+        spec = train_spec(starter_path(), Path("prepared"))
+        job = spec.job
+        assert isinstance(job, TrainJob)
+        ref = msgspec.structs.replace(job.data, dataset=data.id, hash=data.hash, name=data.name)
+        job = msgspec.structs.replace(job, model=base.ref, data=ref)
+        spec = msgspec.structs.replace(spec, id=f"results-{number}", name="results", job=job)
+        folder = RunFolder(tmp_path_factory.mktemp("runs") / spec.id)
+        random_adapter(starter_path(), folder.adapter, strength)
+        write_struct(folder.spec_file, spec)
+        folder.write_state(StateRecord(state=RunState.COMPLETED, step=10, total_steps=10))
+        version = Versions(home.versions).add(folder, {"loss": 1.0}, 10)
+        assert version is not None
+        made.append(version)
+    return made
+
+
+def visit(page: Any, address: str) -> None:
+    """Go to an address of the app."""
+    page.goto(address)
+    ready(page)
+
+
+def test_versions_are_asked_compared_and_exported(
+    page: Any, press: Press, served: Served, versions: list[Version]
+) -> None:
+    first, second = versions
+    visit(page, f"{served.address}/compare?ids={first.id},{second.id}")
+    wait_until_said(page, "Which is better cannot be said")
+    press(page, "Ask all of them the same rows")
+    wait_until_said(page, r"best alone on \d+", times=2, seconds=120)
+    wait_until_said(page, "loss on the reference")
+    wait_until_said(page, "Examples, most different first")
+
+    visit(page, f"{served.address}/versions/{second.id}")
+    wait_until_said(page, r"\d+ held-out example")
+    wait_until_said(page, "Judge: not measured")
+    press(page, "Exports")
+    wait_until_said(page, "Export it as", seconds=60)
+    for form in ("merged", "gguf"):
+        press(page, f"Export as {form}")
+        wait_until_said(page, "answers as trained", times=1 if form == "merged" else 2, seconds=120)
+        wait_until_proven(served, second, form)
+    press(page, "Show the certificate")
+    wait_until_said(page, r"\d+ prompts?, read by")
+    visit(page, f"{served.address}/exports")
+    wait_until_said(page, "results v1.1.0, (merged|gguf)", times=2)
+
+
+def wait_until_proven(served: Served, version: Version, form: str, seconds: float = 30) -> None:
+    """The certificate on the disk says what the screen does."""
+    from engine.results.exports import ExportFolders
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for each in ExportFolders(Home.open(served.home)).all():
+            if (each.export.version, each.export.form) == (version.id, form) and each.proven:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"{form} is not proven")
+
+
+def test_the_model_page_says_what_training_takes(page: Any, press: Press, served: Served) -> None:
+    visit(page, f"{served.address}/models")
+    press(page, "What training takes here")
+    wait_until_said(page, re.escape("QLoRA"))

@@ -1,0 +1,118 @@
+"""Every screen as people meet it: by role and name, in three widths and two themes, and by keyboard alone.
+
+A screen fails on console errors, foreign requests, complaints of the layout, controls without a name, and whatever
+reaches beyond the window's edge.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Served, ready, wait_until_said
+
+pytestmark = pytest.mark.browser
+SIZES = ((1440, 900), (900, 800), (390, 844))
+SCREENS = {
+    "/": "Home",
+    "/new": "Chatbot",
+    "/data": "Dataset better answers",
+    "/data/gone": "",
+    "/runs": "Run Learns to prefer",
+    "/runs/run-1": "Paused and asking",
+    "/runs/run-2": "Training loss went from",
+    "/runs/gone": "",
+    "/models": "Models",
+    "/versions": "Versions",
+    "/compare": "",
+    "/exports": "",
+    "/playground": "",
+    "/help": "First steps",
+    "/help/curve": "Reading the curve",
+    "/settings": "Appearance",
+    "/kit": "Design system",
+    "/nowhere": "There is no page at this address",
+}
+"""Addresses, and what a screen reader says there. Text to select is a disabled text area, which needs no name."""
+
+UNNAMED = """
+    () => ["[role]", "input", "textarea:not([disabled])"]
+      .flatMap(each => [...document.querySelectorAll(`flt-semantics-host ${each}`)])
+      .filter(each => ["button", "checkbox", "switch", "radio", "link", "img", "slider", "textbox", "menuitem"]
+        .includes(each.getAttribute("role")) || each.tagName === "INPUT" || each.tagName === "TEXTAREA")
+      .filter(each => {
+        const holder = each.closest("[aria-label]");
+        const near = each.parentElement?.closest("flt-semantics");
+        return !(each.getAttribute("aria-label") || each.textContent.trim() || each.getAttribute("aria-description")
+          || (holder && holder.contains(each)) || near?.getAttribute("aria-label"));
+      })
+      .map(each => each.outerHTML.slice(0, 160))
+"""
+BEYOND = """
+    () => [...document.querySelectorAll('flt-semantics-host [role="button"]')]
+      .map(each => [each.textContent || each.getAttribute("aria-label"), each.getBoundingClientRect()])
+      .filter(([words, box]) => box.width > 0 && (box.left < -1 || box.right > innerWidth + 1))
+      .map(([words, box]) => `${words} ${Math.round(box.left)}..${Math.round(box.right)}`)
+"""
+FOCUSED = """
+    () => { const now = document.activeElement?.closest("flt-semantics") ?? document.activeElement;
+      return now?.getAttribute("aria-label") || now?.textContent || now?.querySelector("input")?.ariaLabel || ""; }
+"""
+
+
+@pytest.mark.parametrize("route", SCREENS)
+def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Served, route: str) -> None:
+    looked.goto(furnished.address + route)
+    ready(looked)
+    if SCREENS[route]:
+        wait_until_said(looked, re.escape(SCREENS[route]), seconds=20)
+    for theme in ("light", "dark"):
+        looked.emulate_media(color_scheme=theme)
+        for width, height in SIZES:
+            looked.set_viewport_size({"width": width, "height": height})
+            looked.wait_for_timeout(350)
+            assert looked.evaluate(UNNAMED) == [], (width, theme)
+            assert looked.evaluate(BEYOND) == [], (width, theme)
+
+
+def press_until(page: Any, key: str, condition: Any, seconds: float = 15) -> None:
+    """Press a key until it is so: Flutter hears keys a moment after its first picture."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{key} did not do it"
+        page.keyboard.press(key)
+        page.wait_for_timeout(400)
+
+
+def test_a_run_is_found_paused_and_explained_without_a_mouse(looked: Any, furnished: Served) -> None:
+    press_until(looked, "Control+P", lambda: looked.get_by_role("textbox").count() > 0)
+    looked.wait_for_timeout(500)
+    looked.keyboard.type("lrnpref", delay=40)
+    wait_until_said(looked, "1 found", seconds=10)
+    looked.keyboard.press("Enter")
+    looked.wait_for_url(re.compile("/runs/run-2"), timeout=10_000)
+    wait_until_said(looked, "Training loss went from", seconds=10)
+    looked.keyboard.press("F1")
+    wait_until_said(looked, "Keyboard shortcuts", seconds=10)
+    looked.keyboard.press("Escape")
+    looked.wait_for_timeout(600)
+    seen = set()
+    for _ in range(40):
+        looked.keyboard.press("Tab")
+        looked.wait_for_timeout(60)
+        seen.add(looked.evaluate(FOCUSED))
+    assert any("Pause" in each for each in seen), seen
+    assert any("Stop" in each for each in seen), seen
+
+
+def test_a_reload_returns_to_the_same_place(looked: Any, furnished: Served) -> None:
+    looked.goto(f"{furnished.address}/runs/run-1")
+    ready(looked)
+    wait_until_said(looked, "Paused and asking", seconds=20)
+    looked.reload()
+    ready(looked)
+    wait_until_said(looked, "Paused and asking", seconds=20)
+    assert looked.url.endswith("/runs/run-1")

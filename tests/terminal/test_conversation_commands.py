@@ -1,0 +1,45 @@
+"""Conversations from the command line: talk, find it again, export it, make rows of it, and delete it with regret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.core.home import Home
+from engine.serving.nouns import Conversation
+from tests.terminal.test_commands import answer, call
+from tests.terminal.test_result_commands import dataset, home, kept  # noqa: F401
+
+pytestmark = pytest.mark.worker
+
+
+def test_a_talk_is_kept_exported_made_rows_of_and_deleted_with_regret(home: Home, dataset, tmp_path: Path) -> None:  # noqa: F811
+    version = kept(home, dataset, "20260101-000000-shop-aa11", 0.05)
+    place = home.path
+    said = answer(place, "chat", version.id, "-p", "Where is my lamp?", "--base", "--max-tokens", "6")
+    assert [each["tokens"] for each in said["answers"]] == [6, 6]
+
+    [found] = answer(place, "conversations", "--search", "LAMP")
+    talk = msgspec.convert(found, Conversation)
+    assert talk.id == said["conversation"] and [turn.asked for turn in talk.turns] == ["Where is my lamp?"]
+    assert [reply.text for reply in talk.turns[0].replies] == [each["text"] for each in said["answers"]]
+    assert [reply.ended for reply in talk.turns[0].replies] == ["length", "length"]
+    assert "> Where is my lamp?" in call(place, "conversations", "show", "last")[1]
+
+    file = tmp_path / "talks.jsonl"
+    assert answer(place, "conversations", "export", "--to", "jsonl", "-o", str(file))["conversations"] == 1
+    assert msgspec.json.decode(file.read_bytes(), type=Conversation) == talk
+    made = answer(place, "conversations", "rows", "--of", "whole", "--name", "talks")
+    assert (made["name"], made["rows"], made["schema"]) == ("talks", 1, "chat")
+    code, _, err = call(place, "conversations", "rows", "--of", "preference")
+    assert code == 1 and "make no rows of this kind" in err
+
+    answer(place, "conversations", "rename", talk.id, "Lamps")
+    answer(place, "conversations", "delete", "Lamps")
+    assert answer(place, "conversations") == []
+    assert answer(place, "conversations", "restore", talk.id)["title"] == "Lamps"
+    assert [each["title"] for each in answer(place, "conversations")] == ["Lamps"]
+    code, _, err = call(place, "conversations", "show", "nothing")
+    assert code == 1 and talk.id in err

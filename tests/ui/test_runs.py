@@ -1,0 +1,149 @@
+"""The list of runs: sorted, told several things at once, deleted with a way back, and quick with ten thousand."""
+
+from __future__ import annotations
+
+import asyncio
+
+import flet as ft
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.runs.views import RunView
+from engine.spec.records import RunState
+from studio.kit.table import window
+from studio.pages.runs import SORTS, in_order
+from tests.ui.client import Client
+from tests.ui.fake_engine import FakeEngine
+
+pytestmark = pytest.mark.anyio
+
+SCROLLED = {
+    "event_type": "update",
+    "pixels": 300_000.0,
+    "min_scroll_extent": 0.0,
+    "max_scroll_extent": 600_000.0,
+    "viewport_dimension": 570.0,
+}
+
+
+@pytest.fixture(autouse=True)
+def short_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.undo.SECONDS", 0.2)
+
+
+async def tick(client: Client, name: str) -> None:
+    await client.event(client.find(ft.Checkbox, tooltip=f"Choose {name}")[0], "change", True)
+
+
+def names(client: Client) -> list[str]:
+    """The runs that the list shows, from top to bottom."""
+    box = next((each for each in client.find(ft.ListView) if each.on_scroll), None)
+    rows = box.controls[1:-1] if box else []
+    labels = [row.content.content.controls[1].content.label for row in rows]  # type: ignore[attr-defined]
+    return [label.removeprefix("Run ").rpartition(", ")[0] for label in labels]
+
+
+async def undo(client: Client) -> None:
+    bar = next(each for each in client.page._dialogs.controls if isinstance(each, ft.SnackBar) and each.action)
+    await client.event(bar.action, "click")
+
+
+@given(st.floats(0, 1e9), st.floats(100, 2000), st.integers(20, 200), st.integers(1, 20_000))
+def test_a_window_has_every_row_that_is_seen_and_few_others(pixels: float, height: float, row: int, count: int):
+    pixels = min(pixels, max(0.0, count * row - height))
+    shown = window(pixels, height, row, count)
+    seen = range(int(pixels // row), min(count, int((pixels + height) // row) + 1))
+    assert shown.start <= seen.start and seen.stop <= shown.stop
+    assert len(shown) <= height / row + 40
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=5), st.none() | st.floats(0, 9)), max_size=20),
+    st.sampled_from(list(SORTS)),
+    st.booleans(),
+)
+def test_sorting_loses_no_run_and_puts_those_without_the_number_last(made, sort: str, descending: bool):
+    runs = [
+        RunView(id=str(place), kind="train", name=name, state=RunState.COMPLETED, created=place, updated=0, loss=loss)
+        for place, (name, loss) in enumerate(made)
+    ]
+    found = in_order(runs, sort, descending)
+    assert sorted(each.id for each in found) == sorted(each.id for each in runs)
+    values = [SORTS[sort][1](each) for each in found]
+    there = [each for each in values if each is not None]
+    assert values[: len(there)] == sorted(there, reverse=descending)
+
+
+async def test_a_head_sorts_and_turns_round(show, engine: FakeEngine):
+    for name in ("beta", "Alpha", "gamma"):
+        engine.runs.make(name, RunState.COMPLETED, steps=20)
+    client = await show("/runs")
+    await client.press("Sort by name")
+    assert names(client) == ["Alpha", "beta", "gamma"]
+    await client.press("Sort by name, rising")
+    assert names(client) == ["gamma", "beta", "Alpha"]
+
+
+async def test_several_runs_are_stopped_at_once(show, engine: FakeEngine):
+    for name in ("One", "Two", "Three"):
+        engine.runs.make(name, RunState.RUNNING, steps=20)
+    client = await show("/runs")
+    await tick(client, "One")
+    await tick(client, "Three")
+    await client.press("Stop 2 runs")
+    assert sorted(engine.runs.asked) == [("stop", "run-1"), ("stop", "run-3")]
+
+
+async def test_deleted_runs_go_when_nobody_undoes_it(show, engine: FakeEngine):
+    for name in ("One", "Two"):
+        engine.runs.make(name, RunState.COMPLETED, steps=20)
+    client = await show("/runs")
+    await tick(client, "One")
+    task = asyncio.create_task(client.press("Delete 1 run"))
+    await client.until(lambda: names(client) == ["Two"])
+    assert engine.runs.asked == []
+    await task
+    await client.until(lambda: engine.runs.asked == [("delete", "run-1")])
+    assert names(client) == ["Two"]
+
+
+async def test_undo_keeps_them(show, engine: FakeEngine):
+    engine.runs.make("One", RunState.COMPLETED, steps=20)
+    engine.runs.make("Two", RunState.COMPLETED, steps=20)
+    client = await show("/runs")
+    await tick(client, "One")
+    task = asyncio.create_task(client.press("Delete 1 run"))
+    await client.until(lambda: names(client) == ["Two"])
+    await undo(client)
+    await client.until(lambda: len(names(client)) == 2)
+    await task
+    assert engine.runs.asked == []
+
+
+@pytest.mark.parametrize("count,offered", [(1, False), (2, True), (5, True), (6, False)])
+async def test_two_to_five_runs_can_be_compared(show, engine: FakeEngine, count: int, offered: bool):
+    for place in range(6):
+        engine.runs.make(f"R{place}", RunState.COMPLETED, steps=20)
+    client = await show("/runs")
+    for place in range(count):
+        await tick(client, f"R{place}")
+    assert bool(client.find(ft.TextButton, content="Compare")) is offered
+    if count == 2:
+        await client.press("Compare")
+        await client.until(lambda: client.page.route == "/compare?ids=run-2,run-1")
+
+
+async def test_ten_thousand_runs_make_a_screenful_of_rows(show, engine: FakeEngine):
+    engine.runs.make("First", RunState.COMPLETED, steps=20)
+    one = engine.runs.list.value[0]
+    many = tuple(msgspec.structs.replace(one, id=f"x{n}", name=f"Run {n:05}", created=float(-n)) for n in range(10_000))
+    engine.runs.list.set(many)
+    client = await show("/runs")
+    await client.until(lambda: client.says("10,000 runs") or client.says("10\u202f000 runs"))
+    assert len(names(client)) < 60
+    box = next(each for each in client.find(ft.ListView) if each.on_scroll)
+    await client.event(box, "scroll", SCROLLED)
+    await client.until(lambda: "Run 05000" in names(client))
+    assert len(names(client)) < 60
