@@ -52,9 +52,9 @@ def test_a_browser_without_the_cookie_sees_only_what_to_do(browser: Any, served:
 
 
 def test_words_in_other_scripts_end_in_no_error(page: Any, served: Served) -> None:
-    page.goto(f"{served.address}/runs")
+    page.goto(f"{served.address}/help")
     ready(page)
-    page.get_by_label("Search name, model, data").first.or_(page.get_by_role("textbox").first).click()
+    page.get_by_label("Search guides and glossary").first.or_(page.get_by_role("textbox").first).click()
     page.keyboard.type("日本語 العربية 🎉 → ≤")
     page.wait_for_timeout(1500)
 
