@@ -6,6 +6,7 @@ again by its run folder, or starts another.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -88,8 +89,9 @@ class HostSession:
         try:
             while True:
                 said = decoder.decode(await lines.receive_until(b"\n", LONGEST_LINE))
-                if said.id in self._answers:
-                    await self._answers[said.id].send(said)
+                if answer := self._answers.get(said.id):
+                    with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                        await answer.send(said)  # or nobody reads this answer to its end any more
         except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             self.open = False
             for answer in self._answers.values():
@@ -97,6 +99,8 @@ class HostSession:
 
     async def call(self, call: Call) -> None:
         """Send one line. Raises RunError when the host has left."""
+        if not self.open:
+            raise gone()
         try:
             async with self._lock:
                 await self._stream.send(msgspec.json.encode(call) + b"\n")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import msgspec
 import psutil
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from engine.plan.hosting import Holding
 from engine.plan.models import starter_path
 from engine.serving.host import HostSession
 from engine.serving.text import StopWords, TextStream
-from engine.spec.answers import Answering, Endpoint
+from engine.spec.answers import Answering, Endpoint, Said
 from engine.spec.files import read_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
@@ -143,6 +144,46 @@ async def test_a_stop_word_ends_an_answer_and_a_repetition_penalty_changes_it(tm
         assert (cut[-1].ended, cut[-1].tokens) == ("length", 3)
         other = host.generate(ASKED, answering=Answering(max_new_tokens=16, repetition_penalty=1.5))
         assert "".join([token.text async for token in other]) != whole
+
+
+class Lines:
+    """A connection that brings these lines, then ends."""
+
+    def __init__(self, *said: Said) -> None:
+        self._lines = [msgspec.json.encode(each) + b"\n" for each in said]
+
+    async def receive(self, _most: int = 0) -> bytes:
+        if not self._lines:
+            raise anyio.EndOfStream
+        return self._lines.pop(0)
+
+
+async def test_a_line_for_a_reader_who_has_just_left_does_not_end_the_session(tmp_path: Path) -> None:
+    connection: Any = Lines(Said(id="left", tokens=[1]), Said(id="there", tokens=[2], done=True))
+    host = HostSession("m", connection, None, 100)  # type: ignore[arg-type]
+    gone, left = anyio.create_memory_object_stream[Said](10)
+    there, heard = anyio.create_memory_object_stream[Said](10)
+    left.close()
+    host._answers |= {"left": gone, "there": there}
+    await host.serve()
+    assert (await heard.receive()).tokens == [2]
+    with pytest.raises(RunError):  # the connection is over now, and whoever asks is told so at once
+        await host.attach("late", tmp_path)
+    gone.close()
+    there.close()
+    heard.close()
+
+
+async def test_answers_that_are_left_in_the_middle_hold_up_no_other(tmp_path: Path) -> None:
+    async with session(tmp_path / "home") as (_engine, host):
+        whole = await answer(host, None, 8)
+        with anyio.fail_after(60):
+            for left in range(40):
+                async with aclosing(host.generate(ASKED, answering=Answering(max_new_tokens=64))) as tokens:
+                    for _ in range(1 + left % 3):
+                        await anext(tokens)
+            assert await answer(host, None, 8) == whole
+        assert host.open
 
 
 async def test_earlier_turns_that_do_not_fit_are_left_out_and_a_question_that_does_not_fit_is_refused(
