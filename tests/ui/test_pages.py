@@ -8,6 +8,7 @@ import pytest
 from engine.spec.records import Action, Card, RunState
 from tests.ui.fake_engine import FakeEngine
 from tests.ui.fakes import write_steps
+from tests.ui.results_home import furnish
 
 pytestmark = pytest.mark.anyio
 WIDTHS = pytest.mark.parametrize("width", [1440, 1024, 768, 375, 320])
@@ -32,10 +33,12 @@ async def test_later_home_shows_what_runs_and_what_needs_attention(show, engine:
 
 
 @WIDTHS
-async def test_every_page_can_be_drawn_with_nothing_in_the_home(show, width):
+async def test_every_page_can_be_drawn_with_nothing_in_the_home(show, engine: FakeEngine, width):
+    furnish(engine)
     for route, words in (
         ("/runs", "No runs yet."),
         ("/versions", "No versions yet."),
+        ("/exports", "No exports yet."),
         ("/playground", "No tuned model to talk to yet."),
         ("/settings", "Appearance"),
         ("/nowhere", "There is no page at this address."),
