@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import RunError, StorageError
+from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
-from engine.spec.records import RunState, StateRecord
+from engine.spec.records import LaunchRecord, RunState, StateRecord
 from tests.making import run_folder, train_spec
 from tests.runs.test_workers import opened
 
@@ -25,6 +26,7 @@ def made(home: Path, state: RunState) -> RunFolder:
     """A run that ended like this, with a checkpoint."""
     spec = train_spec(Path("/models/none"), Path("/prepared/none"))
     folder = run_folder(home / "runs" / spec.id, spec)
+    write_struct(folder.launch_file, LaunchRecord(attempt=0, pid=0, process_started=0, host="", time=0, threads=1))
     folder.write_state(StateRecord(state=state, step=5, total_steps=10))
     saved = folder.path / "checkpoints" / "step-5"
     saved.mkdir(parents=True)
