@@ -48,6 +48,7 @@ class Runs:
         self._unlaunched: dict[str, Card] = {}
         self._announced: dict[str, RunState] = {}
         self._wake = anyio.Event()
+        self._changing = anyio.Lock()
         self.list: Topic[tuple[RunView, ...]] = Topic(())
         self.on_end: list[Ended] = []
 
@@ -158,13 +159,14 @@ class Runs:
         """Delete a run that is at rest, with all its files; a version made from it stays. Raises StudioError."""
         at_rest = (state for state in RunState if not state.active and state is not RunState.CREATED)
         self._demand(run_id, "deleted", *at_rest)
-        try:
-            await anyio.to_thread.run_sync(remove_run, self.folder(run_id))
-        except OSError as error:
-            raise from_os(error, "deleting the run") from error
-        for known in (self._views, self._live, self._announced, self._unlaunched):
-            known.pop(run_id, None)
-        await index.forget(self._store, run_id)
+        async with self._changing:  # what follows its end is done first
+            try:
+                await anyio.to_thread.run_sync(remove_run, self.folder(run_id))
+            except OSError as error:
+                raise from_os(error, "deleting the run") from error
+            for known in (self._views, self._live, self._announced, self._unlaunched):
+                known.pop(run_id, None)
+            await index.forget(self._store, run_id)
         self._publish()
 
     def _demand(self, run_id: str, done: str, *states: RunState) -> None:
@@ -233,8 +235,10 @@ class Runs:
         self._publish()
         for view in list(self._views.values()):
             if self._announced.get(view.id) is not view.state:
-                self._announced[view.id] = view.state
-                await self._moved(view)
+                async with self._changing:
+                    if view.id in self._views:  # it may have been deleted meanwhile
+                        self._announced[view.id] = view.state
+                        await self._moved(view)
 
     async def _moved(self, view: RunView) -> None:
         await index.save(self._store, self._folder / view.id, view)

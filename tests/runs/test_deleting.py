@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import anyio
 import pytest
 
 from engine.core.errors import RunError, StorageError
+from engine.runs.views import RunView
 from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import LaunchRecord, RunState, StateRecord
@@ -47,6 +49,30 @@ async def test_nothing_is_left_of_it_and_it_stays_gone(tmp_path: Path):
     async with opened(tmp_path, limit=0) as runs:
         assert runs.list.value == ()
     assert kept.read_bytes() == b"x" * 1000
+
+
+async def test_what_follows_the_end_of_a_run_is_done_before_it_goes(tmp_path: Path):
+    folder = made(tmp_path, RunState.COMPLETED)
+    begun, go_on, found = anyio.Event(), anyio.Event(), list[bool]()
+
+    async def follows(_view: RunView) -> None:
+        begun.set()
+        await go_on.wait()
+        found.append(folder.spec_file.exists())
+
+    async with opened(tmp_path, limit=0) as runs, anyio.create_task_group() as group:
+        runs.on_end.append(follows)
+        runs._announced.clear()
+        runs._stir()
+        await begun.wait()
+        group.start_soon(runs.delete, folder.id)
+        await anyio.sleep(0.05)
+        go_on.set()
+        with anyio.fail_after(10):
+            while folder.path.exists() or runs.list.value:
+                await anyio.sleep(0.01)
+        await anyio.sleep(0.2)
+    assert found == [True] and runs.list.value == ()
 
 
 async def test_a_run_that_waits_is_not_deleted(tmp_path: Path):
