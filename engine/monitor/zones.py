@@ -36,8 +36,3 @@ def zone(metric: str, value: float, reference: float) -> Zone:
     if share <= good:
         return Zone.GOOD
     return Zone.ACCEPTABLE if share <= acceptable else Zone.PROBLEM
-
-
-def has_zones(metric: str) -> bool:
-    """Whether `zone` knows the metric."""
-    return metric in BOUNDS
