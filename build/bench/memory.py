@@ -7,7 +7,6 @@ loading included, less what a bare interpreter takes. Planning's own speed is pr
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from engine.plan.hardware import detect
 from engine.plan.memory import load_of, memory_parts
 from engine.plan.models import BaseModel, read_base_model
 from engine.plan.planner import Draft, plan
+from engine.runs.launch import worker_environment
 from engine.spec import ring
 from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
@@ -34,12 +34,10 @@ from engine.spec.runspec import FORMAT, DataRef, RunSpec, Training, TrainJob
 
 VOCABULARY, LENGTH, ROWS = 32_000, 256, 4
 STEPS = 2
+THREADS = 2
 APART = 15.0
 """Percent that a measured peak may be from the expected one."""
 PLANNING_MS = 5.0
-ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "1000", "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}
-"""The last gives tensors of 4 MB and more mappings of their own, which go back to the system when they are freed. With
-glibc's sliding threshold they end up in its heap and are torn to pieces there: QLoRA took 4.6 instead of 2.6 GB."""
 _KNOBS = {"rank": 16, "alpha": 32, "dropout": 0.0, "targets": ("all-linear",), "rate_ratio": 1.0}
 LORA = msgspec.convert(_KNOBS, Lora, strict=False)
 METHODS: dict[str, Method] = {
@@ -102,7 +100,7 @@ def peak_of(words: list[str], place: Path) -> int:
     done = subprocess.run(
         [sys.executable, "-P", "-c", PEAK_PROGRAM, *words],
         cwd=place,
-        env=os.environ | ENVIRONMENT,
+        env=worker_environment(THREADS),
         capture_output=True,
         text=True,
         check=True,

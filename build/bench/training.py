@@ -133,8 +133,9 @@ def measure(place: Path) -> list[Measure]:
     best = max(median(padded), median(packed))
     apart = same_batches(place / "trl", model, data, rows, mine[0])
     half = ours(place / "run-bf16", model, data, msgspec.structs.replace(NUMBERS, precision="bf16"))
-    share = useful_operations(model, rows, METHOD.rank) / best_product(torch.float32)
-    share *= 1 - 1 / len(mine[0].losses)
+    useful = useful_operations(model, rows, METHOD.rank) * (1 - 1 / len(mine[0].losses))
+    useful /= median(run.seconds for run in mine)
+    torchs, onednns = (useful / best_product(torch.float32, onednn=onednn) for onednn in (False, True))
     return [
         Measure("ours, fp32, real tokens", fast, "tokens/s"),
         Measure("TRL padded, real tokens", median(padded), "tokens/s"),
@@ -142,7 +143,8 @@ def measure(place: Path) -> list[Measure]:
         Measure("ours against the better of them", fast / best, "times", 4.0, most=False),
         Measure("validation loss against TRL padded", 100 * abs(mine[0].validation / validation - 1), "%", 1.0),
         Measure("loss of any step apart on the same batches", apart, "nats", 1e-3),
-        Measure("share of the matrix-product peak", share / median(run.seconds for run in mine), "", 0.5, most=False),
+        Measure("share of the peak of PyTorch's matrix product", torchs, "", 0.5, most=False),
+        Measure("share of the peak of oneDNN's", onednns, ""),
         Measure("everything but forward, backward, optimizer", 100 * median(run.overhead for run in mine), "%", 3.0),
         Measure("ours, bf16, against fp32", half.tokens_per_second / fast, "times", 1.0, most=False),
     ]

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
+
+from engine.worker import products
 
 
 class _LoraLinear(torch.autograd.Function):
@@ -35,7 +36,7 @@ class _LoraLinear(torch.autograd.Function):
         b: torch.Tensor,
         scale: float,
     ) -> torch.Tensor:
-        out = linear(x, weight, bias)
+        out = products.forward(x, weight, bias)
         seen = x if dropped is None else dropped
         small = seen.flatten(0, -2) @ a.T
         out.view(-1, out.shape[-1]).addmm_(small, b.T, alpha=scale)
@@ -50,10 +51,10 @@ class _LoraLinear(torch.autograd.Function):
         seen, weight, a, b, small = ctx.saved_tensors
         gradient = gradients[0].flatten(0, -2)
         to_small = (gradient @ b).mul_(ctx.scale)
-        to_a = to_small.T @ seen.flatten(0, -2)
-        to_b = (gradient.T @ small).mul_(ctx.scale)
+        to_a = products.of_columns(to_small, seen.flatten(0, -2))
+        to_b = products.of_columns(small, gradient).T.mul(ctx.scale)
         wants_x, wants_dropped = ctx.needs_input_grad[:2]
-        to_x = gradient @ weight if wants_x else None
+        to_x = products.backward(gradient, weight) if wants_x else None
         to_dropped = to_small @ a if wants_dropped else None
         if ctx.same and to_x is not None:
             to_x.addmm_(to_small, a)  # both ways lead to x: one GEMM more, no further tensor

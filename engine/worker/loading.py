@@ -14,7 +14,7 @@ from engine.spec.folder import RunFolder
 from engine.spec.objectives import Kto
 from engine.spec.prepared import SPLITS, read_split
 from engine.spec.runspec import TrainJob
-from engine.worker import provenance
+from engine.worker import heap, provenance
 from engine.worker.aims import aim_for, needs_reference
 from engine.worker.checkpoint import environment
 from engine.worker.examples import Examples, Rows
@@ -23,7 +23,7 @@ from engine.worker.feed import Feed
 from engine.worker.group import Group
 from engine.worker.keeping import Keeping
 from engine.worker.methods import load_for_training
-from engine.worker.model import trainable
+from engine.worker.model import PACKED, trainable
 from engine.worker.objective import Objective
 from engine.worker.optimizer import make_optimizer
 from engine.worker.reference import References, references, sets_of_rows
@@ -32,9 +32,6 @@ from engine.worker.rows_check import check_rows
 from engine.worker.saving import keep_beginning
 from engine.worker.stepping import Stepper
 from engine.worker.validation import Validation
-
-PACKED = ("Params4bit", "Int8Params")
-"""Quantized weights: their bits may be stored as floating-point numbers, and are none."""
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +66,7 @@ def load(
         job.model, job.method, numbers.precision, numbers.seed, shared=group.size > 1, parent=job.parent
     )
     _check_weights(model, job)
+    heap.settle(model)
     if group.first:
         keep_beginning(model, job.method, folder)
     if numbers.gradient_checkpointing:

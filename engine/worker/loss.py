@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from engine.worker import products
+
 CHUNK_BYTES = 16_000_000
 """Scores held at once, in 32 bits: about what a processor's last cache or one wave of a GPU takes."""
 
@@ -47,8 +49,7 @@ def _chunks(labels: int, vocabulary: int) -> Iterator[slice]:
 
 
 def _scores(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    scores = torch.nn.functional.linear(hidden, weight, bias)
-    return scores.float()
+    return products.forward(hidden, weight, bias).float()
 
 
 def _losses(scores: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,9 +87,9 @@ class _Gradients:
             self.bias += scores.sum(0)
         scores = scores.to(hidden.dtype)
         if self.hidden is not None:
-            torch.mm(scores, weight, out=self.hidden[part])
+            self.hidden[part] = products.backward(scores, weight)
         if self.weight is not None:
-            self.weight += scores.T @ hidden[part]
+            self.weight += products.of_columns(scores, hidden[part])
 
 
 class _LossSum(torch.autograd.Function):

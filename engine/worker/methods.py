@@ -27,6 +27,7 @@ from engine.spec.methods import (
     quantization_of,
 )
 from engine.spec.runspec import AdapterRef, ModelRef
+from engine.worker import products
 from engine.worker.fault import Fault
 from engine.worker.fused import fuse
 from engine.worker.kernels import use_kernels
@@ -57,11 +58,14 @@ def load_for_training(
             whole = load_base(begun, "fp32")
             use_kernels(whole)
             whole.requires_grad_(True)
+            products.install(whole)
             return whole.train()
         case _:
             base = load_base(model, precision, quantization_of(method), double=double_quantized(method), shared=shared)
             use_kernels(base)
-            return continued(base, parent, seed) if parent else adapted(base, method, seed)
+            tuned = continued(base, parent, seed) if parent else adapted(base, method, seed)
+            products.install(tuned)
+            return tuned
 
 
 def continued(base: nn.Module, parent: AdapterRef, seed: int) -> nn.Module:

@@ -14,6 +14,8 @@ from engine.spec.exits import Exit
 from engine.spec.runspec import AdapterRef, ModelRef
 from engine.worker.fault import Fault
 
+PACKED = ("Params4bit", "Int8Params")
+"""Quantized weights: their bits may be stored as floating-point numbers, and are none."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 

@@ -28,7 +28,7 @@ from engine.spec.folder import RunFolder
 from engine.spec.methods import Prefix, Tuner, quantization_of
 from engine.spec.records import RunState
 from engine.spec.runspec import TrainJob
-from engine.worker import checkpoint, way
+from engine.worker import checkpoint, products, way
 from engine.worker.batches import epoch_steps, micro_batches, packed_batches, steps_per_epoch
 from engine.worker.checkpoint import LoopState
 from engine.worker.condition import Condition
@@ -105,7 +105,7 @@ class Training:
     def _choose_way(self) -> None:
         """Settle how steps are computed here, by trying where the recipe leaves it open."""
         known = way.kept(self.folder)
-        found = [known] if known else way.ways(self.numbers, self.job.method, alone=self.group.size == 1)
+        found = [known] if known else self._ways()
         state = checkpoint.random_state()
         self.way = way.fastest(found, self.objective, self._seconds) if len(found) > 1 else found[0]
         checkpoint.set_random_state(state)
@@ -115,6 +115,11 @@ class Training:
             times = {f"{words} (s)": seconds for words, seconds in self.way.seconds.items()}
             self.reporter.event("way", f"Steps are computed with {self.way.words}.", **times)
 
+    def _ways(self) -> list[Way]:
+        alone = self.group.size == 1
+        onednn = alone and self.device.type == "cpu" and products.faster(torch.get_num_threads())
+        return way.ways(self.numbers, self.job.method, alone=alone, onednn=onednn)
+
     def _seconds(self, tried: Way) -> float:
         cut = packed_batches if tried.packed else micro_batches
         few = self._examples_of(self.step)[: TRIED * self.micro_batch]
@@ -122,7 +127,7 @@ class Training:
 
     def _go(self) -> None:
         if not way.go(self.way, self.objective):
-            self.way = Way()
+            self.way = way.padded(self.way)
         self.feed.packed = self.way.packed
 
     def _examples_of(self, step: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The way steps are computed on this device: rows packed or padded, layers compiled or not.
+"""The way steps are computed on this device: rows packed or padded, layers compiled or not, and whose products.
 
 No way changes what is learned, only how fast, and the last bits. What a recipe leaves to measurement is tried on the
 first rows of the run, without an update, and the fastest is kept; `way.json` holds it, so that a resumed run goes the
@@ -18,6 +18,7 @@ from engine.spec.files import read_struct, write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Method, Prefix, Tuner
 from engine.spec.runspec import Training
+from engine.worker import products
 from engine.worker.attention import use_packed, use_padded
 from engine.worker.group import decoder_layers
 from engine.worker.model import evaluating
@@ -32,12 +33,18 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     packed: bool = False
     compiled: bool = False
+    onednn: bool = False
     seconds: dict[str, float] = {}
 
     @property
     def words(self) -> str:
         rows = "rows packed end to end" if self.packed else "rows padded to equal length"
-        return f"{rows}, layers compiled" if self.compiled else rows
+        return rows + ", layers compiled" * self.compiled + ", products by oneDNN" * self.onednn
+
+
+def padded(way: Way) -> Way:
+    """The simplest way of computing: what remains where a better one cannot be gone."""
+    return Way(onednn=way.onednn)
 
 
 def kept(folder: RunFolder) -> Way | None:
@@ -53,17 +60,18 @@ def keep(folder: RunFolder, way: Way) -> None:
     write_struct(folder.way_file, way)
 
 
-def ways(numbers: Training, method: Method, *, alone: bool) -> list[Way]:
+def ways(numbers: Training, method: Method, *, alone: bool, onednn: bool = False) -> list[Way]:
     """What the recipe allows, the one to prefer first. Several processes would have to agree: they measure nothing."""
     packing = {"off": [False], "on": [True], "measured": [True, False] if alone else [False]}[numbers.packing]
     if isinstance(method, Prefix | Tuner):  # prompts stand before every row, and not every tuner takes rows end to end
         packing = [False]
     compiling = [False, True] if numbers.compilation == "measured" and alone else [False]
-    return [Way(packed=packed, compiled=compiled) for compiled in compiling for packed in packing]
+    return [Way(packed=packed, compiled=compiled, onednn=onednn) for compiled in compiling for packed in packing]
 
 
 def go(way: Way, objective: Objective) -> bool:
     """Have the model computed this way; False, and padded rows, when it cannot be."""
+    products.use(way.onednn)
     for layer in decoder_layers(objective):
         if way.compiled:
             layer.compile(backend=COMPILER, dynamic=True)
@@ -96,7 +104,7 @@ def packs_truly(objective: Objective) -> bool:
 def fastest(found: Sequence[Way], objective: Objective, seconds: Callable[[Way], float]) -> Way:
     """The quickest of the ways that can be gone. `seconds` tries one out and raises what the allocator raises."""
     tried: dict[str, float] = {}
-    best = Way()
+    best = padded(found[0])
     for way in found:
         try:
             if not go(way, objective):

@@ -14,7 +14,7 @@ from engine.spec.methods import Method, Prefix
 from engine.spec.prepared import read_split
 from engine.spec.records import Event
 from engine.spec.runspec import ModelRef
-from engine.worker import attention, way
+from engine.worker import attention, products, way
 from engine.worker.loading import enable_checkpointing
 from engine.worker.methods import load_for_training
 from engine.worker.model import trainable
@@ -123,6 +123,7 @@ def said(folder: RunFolder) -> list[str]:
 def test_measuring_leaves_no_trace_and_a_resumed_run_goes_the_same_way(
     tmp_path: Path, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(products, "faster", lambda _threads: False)
     padded = run_through(tmp_path / "off", train_spec(model, rows, packing="off"), [])
     speed = {True: 2.0, False: 1.0}
     tried: list[bool] = []
