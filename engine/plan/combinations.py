@@ -71,7 +71,7 @@ def _nearest(asked: str) -> str:
     return "int8" if asked == "int8" else "qlora"
 
 
-Rule = Callable[[Method, Training, Hardware], Refusal | None]
+Rule = Callable[[Method, Training, Hardware, int], Refusal | None]
 
 
 def learns_positions(method: Method) -> bool:
@@ -79,7 +79,9 @@ def learns_positions(method: Method) -> bool:
     return isinstance(method, Prefix) or (isinstance(method, Tuner) and method.tuner in BESIDE_THE_TEXT)
 
 
-def _cache_and_checkpointing(method: Method, training: Training, hardware: Hardware) -> Refusal | None:
+def _cache_and_checkpointing(
+    method: Method, training: Training, _hardware: Hardware, _processes: int
+) -> Refusal | None:
     if not (learns_positions(method) and training.gradient_checkpointing):
         return None
     return Refusal(
@@ -92,7 +94,7 @@ def _cache_and_checkpointing(method: Method, training: Training, hardware: Hardw
     )
 
 
-def _eight_bit_optimizer(method: Method, training: Training, hardware: Hardware) -> Refusal | None:
+def _eight_bit_optimizer(_method: Method, training: Training, hardware: Hardware, _processes: int) -> Refusal | None:
     if training.optimizer != "adamw8bit" or hardware.gpu is not None:
         return None
     return Refusal(
@@ -102,7 +104,7 @@ def _eight_bit_optimizer(method: Method, training: Training, hardware: Hardware)
     )
 
 
-def _half_on_processor(method: Method, training: Training, hardware: Hardware) -> Refusal | None:
+def _half_on_processor(_method: Method, training: Training, hardware: Hardware, _processes: int) -> Refusal | None:
     if training.precision != "fp16" or hardware.gpu is not None:
         return None
     return Refusal(
@@ -112,12 +114,27 @@ def _half_on_processor(method: Method, training: Training, hardware: Hardware) -
     )
 
 
-RULES: tuple[Rule, ...] = (_cache_and_checkpointing, _eight_bit_optimizer, _half_on_processor)
+def _more_than_there_are(_method: Method, _training: Training, hardware: Hardware, processes: int) -> Refusal | None:
+    most = len(hardware.gpus) or hardware.cores
+    if processes <= most:
+        return None
+    kind = ("card" if hardware.gpus else "core") + "s" * (most > 1)
+    return Refusal(
+        what=f"{processes} processes cannot share this run.",
+        why=f"Each needs a {kind.rstrip('s')} of its own, and there {'are' if most > 1 else 'is'} {most} {kind}.",
+        instead=(
+            f"Choose processes={most}.",
+            "For several machines read “Several processes” in engine/worker/README.md.",
+        ),
+    )
 
 
-def refuse_impossible(method: Method, training: Training, hardware: Hardware) -> None:
+RULES: tuple[Rule, ...] = (_cache_and_checkpointing, _eight_bit_optimizer, _half_on_processor, _more_than_there_are)
+
+
+def refuse_impossible(method: Method, training: Training, hardware: Hardware, processes: int = 1) -> None:
     """Raise PlanError for the first rule that stands against this plan, naming the nearest that is possible."""
     for rule in RULES:
-        refusal = rule(method, training, hardware)
+        refusal = rule(method, training, hardware, processes)
         if refusal is not None:
             raise PlanError(refusal.what, refusal.why, *refusal.instead)

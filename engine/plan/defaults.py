@@ -302,6 +302,7 @@ def _device(given: Situation) -> list[Value]:
             source="hardware",
         ),
         *_way(given),
+        _processes(given),
         Value(
             name="keep_checkpoints",
             value=2,
@@ -323,6 +324,15 @@ def _way(given: Situation) -> list[Value]:
         Value(name="packing", value="on", reason="Nothing is padded, and a step takes fewer calls.", source="hardware"),
         Value(name="compilation", value="off", reason="Compiling takes minutes on a processor.", source="hardware"),
     ]
+
+
+def _processes(given: Situation) -> Value:
+    """One process, until somebody asks for more: several need the same cards, and all of them free."""
+    cards = len(given.hardware.gpus)
+    reason = "A processor is used whole by one process."
+    if cards:
+        reason = f"There are {cards} cards; as many processes share each step." if cards > 1 else "There is one card."
+    return Value(name="processes", value=1, reason=reason, source="hardware")
 
 
 def _precision(given: Situation) -> tuple[str, str]:

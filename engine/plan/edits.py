@@ -17,7 +17,7 @@ from engine.plan.values import Settled
 from engine.spec.fields import Setting, settings_of
 from engine.spec.methods import METHODS
 from engine.spec.records import Fact
-from engine.spec.runspec import Training
+from engine.spec.runspec import Sharing, Training
 
 LISTS = ("targets", "feedforward")
 """Settings that hold names of layers, parted by commas."""
@@ -34,7 +34,7 @@ class EditProblem(msgspec.Struct, frozen=True, kw_only=True):
 def settings_for(method: str, objective: str = "sft") -> dict[str, Setting]:
     """Every setting that can be edited with this method and objective, by name. Raises PlanError for unknown ones."""
     kind = METHODS[method_facts(method).kind]
-    return {**settings_of(Training), **settings_of(kind), **settings_of(OBJECTIVES[objective])}
+    return {**settings_of(Training), **settings_of(Sharing), **settings_of(kind), **settings_of(OBJECTIVES[objective])}
 
 
 def check_edits(
@@ -110,7 +110,12 @@ def _rule(name: str, setting: Setting | None, hint: object) -> str:
 
 def _hints(method: str, objective: str) -> dict[str, object]:
     """Every editable name and the type of its value."""
-    return {**_HINTS[Training], **_HINTS[METHODS[method_facts(method).kind]], **_HINTS[OBJECTIVES[objective]]}
+    return {
+        **_HINTS[Training],
+        **_HINTS[Sharing],
+        **_HINTS[METHODS[method_facts(method).kind]],
+        **_HINTS[OBJECTIVES[objective]],
+    }
 
 
 _HINTS: dict[type[msgspec.Struct], dict[str, object]] = {
@@ -119,5 +124,5 @@ _HINTS: dict[type[msgspec.Struct], dict[str, object]] = {
         for name, hint in get_type_hints(struct, include_extras=True).items()
         if name in struct.__struct_fields__
     }
-    for struct in (Training, *METHODS.values(), *OBJECTIVES.values())
+    for struct in (Training, Sharing, *METHODS.values(), *OBJECTIVES.values())
 }

@@ -63,7 +63,7 @@ def detect(folder: Path) -> Hardware:
         memory_free=memory.available,
         disk_free=_disk_free(folder),
         bf16=any(flag in flags for flag in BF16_FLAGS),
-        on_battery=_on_battery(),
+        on_battery=on_battery(),
     )
 
 
@@ -96,11 +96,12 @@ def _disk_free(folder: Path) -> int:
     return psutil.disk_usage(str(existing)).free if existing else 0
 
 
-def _on_battery() -> bool | None:
+def on_battery() -> bool | None:
+    """Whether the machine runs on its battery; None where it has none or does not say."""
     import psutil
 
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    return None if battery is None else not battery.power_plugged
+    return None if battery is None or battery.power_plugged is None else not battery.power_plugged
 
 
 def _gpus() -> tuple[Gpu, ...]:

@@ -49,7 +49,7 @@ def holding(model: BaseModel, hardware: Hardware) -> Holding:
     """The most exact way that fits. Raises ModelError with what to do when none does."""
     budget = memory_budget(hardware)
     ways = [way for way in WAYS if way != ("fp32", "none") or model.parameters < SMALL_MODEL]
-    needs = [_memory(model, hardware, *way) for way in ways]
+    needs = [memory_for(model, hardware, *way) for way in ways]
     for way, memory in zip(ways, needs, strict=True):
         if memory <= budget:
             return Holding(precision=way[0], quantization=way[1], memory=memory, budget=budget)
@@ -61,7 +61,7 @@ def holding(model: BaseModel, hardware: Hardware) -> Holding:
     )
 
 
-def _memory(model: BaseModel, hardware: Hardware, precision: Precision, quantization: Quantization) -> int:
+def memory_for(model: BaseModel, hardware: Hardware, precision: Precision, quantization: Quantization) -> int:
     """Weights, what the conversations keep, and the libraries; on a processor the file's pages stand beside them."""
     width, over = NUMBER_BYTES[precision], OVERHEADS["gpu" if hardware.gpu else "cpu"]
     tables = model.parameters - model.linear_parameters

@@ -89,6 +89,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     method: Method
     objective: Objective
     training: Training
+    processes: int
     total_steps: int
     values: tuple[Value, ...]
     estimate: Estimate
@@ -109,6 +110,7 @@ class _Built(msgspec.Struct, frozen=True):
     method: Method
     objective: Objective
     training: Training
+    processes: int
 
 
 def plan(draft: Draft, hardware: Hardware, means: Means = USUAL_MEANS) -> Plan:
@@ -119,7 +121,7 @@ def plan(draft: Draft, hardware: Hardware, means: Means = USUAL_MEANS) -> Plan:
     edits = checked(chosen.name, draft.edits, given.objective)
     kind, values = _fitted(given, draft, edits, means)
     built = _build(kind, given.objective, values)
-    refuse_impossible(built.method, built.training, hardware)
+    refuse_impossible(built.method, built.training, hardware, built.processes)
     job = _job(given, built, means)
     made = _with_limits(estimate(job), job)
     return Plan(
@@ -128,6 +130,7 @@ def plan(draft: Draft, hardware: Hardware, means: Means = USUAL_MEANS) -> Plan:
         method=built.method,
         objective=built.objective,
         training=built.training,
+        processes=built.processes,
         total_steps=job.total_steps,
         values=(_method_value(kind, chosen, draft), _objective_value(given.objective, draft), *values.values()),
         estimate=made,
@@ -177,6 +180,7 @@ def _job(given: Situation, built: _Built, means: Means) -> Job:
         method=built.method,
         objective=built.objective,
         training=built.training,
+        processes=built.processes,
         hardware=given.hardware,
         total_steps=steps_of(given.data.examples, built.training),
         practice=practice_of(means.loss),
@@ -195,6 +199,7 @@ def _with_limits(made: Estimate, job: Job) -> Estimate:
         made.memory_budget,
         job.memory_ratio,
         job.practice,
+        job.processes,
     )
     return msgspec.structs.replace(made, limits=found)
 
@@ -219,7 +224,7 @@ def _alternatives(
         tried = {**own, **values, **base, **{name: _plain(name, value) for name, value in changed.items()}}
         try:
             built = _build(other.kind if method else kind, given.objective, tried)
-            refuse_impossible(built.method, built.training, given.hardware)
+            refuse_impossible(built.method, built.training, given.hardware, built.processes)
         except PlanError:
             return None
         shorter = msgspec.structs.replace(given, data=given.data.cut_to(built.training.max_length))
@@ -242,9 +247,12 @@ def _values(given: Situation, edits: dict[str, Settled]) -> dict[str, Value]:
         alpha = max(1, min(2048, round(int(str(mine["rank"].value)) * alpha_ratio(given))))
         chosen["alpha"] = msgspec.structs.replace(chosen["alpha"], value=alpha)
     batch, micro = int(str(chosen["batch_size"].value)), int(str(chosen["micro_batch"].value))
-    if micro > batch:
+    each = max(1, batch // int(str(chosen["processes"].value)))
+    if micro > each:
         reason = f"No more than the batch of {batch} can be computed at once."
-        chosen["micro_batch"] = Value(name="micro_batch", value=batch, reason=reason, source="hardware")
+        if each < batch:
+            reason = f"The batch of {batch} is dealt to the processes; each computes its part at once."
+        chosen["micro_batch"] = Value(name="micro_batch", value=each, reason=reason, source="hardware")
     epochs = int(str(chosen["epochs"].value))
     steps = epochs * math.ceil(given.data.examples / batch)
     following = {
@@ -264,6 +272,7 @@ def _build(kind: str, objective: str, values: Mapping[str, Value]) -> _Built:
             msgspec.convert({"method": kind, **own}, Method),
             msgspec.convert({"objective": objective, **aims}, Objective),
             msgspec.convert(numbers, Training),
+            int(str(plain["processes"])),
         )
     except msgspec.ValidationError as error:
         raise PlanError(
@@ -318,7 +327,14 @@ def to_spec(
         parent=parent,
     )
     spec = RunSpec(
-        format=FORMAT, id=id, name=plan.name, created=created, threads=threads, processes=1, priority=priority, job=job
+        format=FORMAT,
+        id=id,
+        name=plan.name,
+        created=created,
+        threads=max(1, threads // plan.processes),
+        processes=plan.processes,
+        priority=priority,
+        job=job,
     )
     try:
         return validated(spec)

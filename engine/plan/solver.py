@@ -7,8 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from engine.plan.facts import DataFacts
-from engine.plan.memory import OURS, Device, Practice, load_of, memory_parts
+from engine.plan.memory import OURS, Device, Practice, load_of
 from engine.plan.models import BaseModel
+from engine.plan.sharing import shared_parts
 from engine.spec.methods import Method
 from engine.spec.runspec import Training
 
@@ -42,6 +43,7 @@ def limits_of(
     budget: float,
     ratio: float = 1.0,
     practice: Practice = OURS,
+    processes: int = 1,
 ) -> Limits:
     """Both limits under a budget in bytes; the one is found with the other as planned."""
 
@@ -53,7 +55,7 @@ def limits_of(
             max_length=length,
         )
         known = msgspec.structs.replace(data, longest=length)
-        parts = memory_parts(model, method, asked, load_of(known, asked, method), device, practice)
+        parts = shared_parts(model, method, asked, load_of(known, asked, method), device, practice, processes)
         return ratio * sum(part.amount for part in parts) <= budget
 
     longest = max(1, min(data.longest, training.max_length))

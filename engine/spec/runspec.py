@@ -177,6 +177,21 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: Annotated[int, described("Seed", "Fixes every random choice, so that a run can be repeated.", ge=0, lt=2**31)]
 
 
+class Sharing(msgspec.Struct, frozen=True, kw_only=True):
+    """How many share the work of a run: `RunSpec.processes`, as a person sets it."""
+
+    processes: Annotated[
+        int,
+        described(
+            "Processes",
+            "How many share each step, one on each GPU; the model is cut into as many parts. The losses stay the same.",
+            level=Level.EXPERT,
+            ge=1,
+            le=4096,
+        ),
+    ]
+
+
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="train"):
     """Fine-tune `model` on `data` with `method` towards `objective`. `total_steps` is epochs times the steps of one.
 

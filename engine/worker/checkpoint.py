@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.spec.files import read_struct, rename, sync_folder, write_struct
-from engine.worker.group import like, whole
+from engine.worker.group import like
 from engine.worker.healing import HealingState
 
 FILES = ("weights.safetensors", "optimizer.safetensors", "random.safetensors")
@@ -147,9 +147,9 @@ def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def optimizer_tensors(parameters: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """The optimizer's state as named tensors, whole: `<parameter>/<key>`. With several processes all must ask."""
+    """The optimizer's state as named tensors: `<parameter>/<key>`. With several processes they are shards."""
     return {
-        f"{name}/{key}": whole(value) if isinstance(value, torch.Tensor) else torch.tensor(value)
+        f"{name}/{key}": value if isinstance(value, torch.Tensor) else torch.tensor(value)
         for name, parameter in parameters.items()
         for key, value in optimizer.state.get(parameter, {}).items()
     }

@@ -160,9 +160,17 @@ def like(tensor: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
     return distribute_tensor(tensor.to(model.device), model.device_mesh, model.placements)
 
 
-def whole_state(parameters: Mapping[str, nn.Parameter]) -> dict[str, torch.Tensor]:
-    """The trained parameters, whole. Every process must ask."""
-    return {name: whole(parameter.detach()) for name, parameter in parameters.items()}
+def whole_state(tensors: Mapping[str, torch.Tensor], group: Group) -> dict[str, torch.Tensor]:
+    """All of these tensors, for the process that writes; every process must ask, and the others get nothing.
+
+    Of shards one tensor at a time is whole on a device, and then goes to the writer's own memory.
+    """
+    state: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        full = whole(tensor.detach())
+        if group.first:
+            state[name] = full if group.size == 1 else full.cpu()
+    return state
 
 
 def scalar(tensor: Any) -> torch.Tensor:

@@ -40,8 +40,8 @@ class Keeping:
 
         `proposed`: a step that the run proposes to go back to; it stays until the proposal is decided.
         """
-        weights = whole_state(self._parameters)
-        moments = checkpoint.optimizer_tensors(self._parameters, self._optimizer)
+        weights = whole_state(self._parameters, self._group)
+        moments = whole_state(checkpoint.optimizer_tensors(self._parameters, self._optimizer), self._group)
         if self._group.first:
             self._write(step, weights, moments, validation_loss, loop)
             self._prune(proposed)

@@ -13,7 +13,7 @@ from engine.spec.files import rename, sync_folder
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Full, Method, Pissa
 from engine.spec.runspec import TrainJob
-from engine.worker.group import Group, whole
+from engine.worker.group import Group, whole_state
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -24,6 +24,8 @@ TOKENIZER_FILES = (
 )
 
 
+UNDER = ".base_layer."
+"""How PEFT names the layer that an adapter sits on."""
 BEGINNING = "beginning"
 """Folder of a PiSSA run: the adapter as it was before training, which the conversion at the end needs."""
 
@@ -50,10 +52,16 @@ def _save(
 
 def save_result(model: nn.Module, job: TrainJob, folder: RunFolder, group: Group) -> None:
     """Write `adapter/` complete or not at all; an earlier one is replaced. Raises OSError."""
-    state = {name: whole(tensor) for name, tensor in model.state_dict().items()} if group.size > 1 else None
+    state = whole_state(_kept(model, job.method), group) if group.size > 1 else None
     if group.first:
         _place(model, job, folder, state)
     group.wait()
+
+
+def _kept(model: nn.Module, method: Method) -> dict[str, torch.Tensor]:
+    """What a result may hold. The layers under an adapter are most of a model, and no part of what it saves."""
+    state = model.state_dict()
+    return state if isinstance(method, Full) else {name: each for name, each in state.items() if UNDER not in name}
 
 
 def _place(model: nn.Module, job: TrainJob, folder: RunFolder, state: dict[str, torch.Tensor] | None) -> None:

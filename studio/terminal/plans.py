@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 from rich.markup import escape
 
 from engine.core.errors import PlanError
@@ -30,6 +31,7 @@ from engine.spec.records import Fact
 from studio.terminal.datasets import print_findings
 from studio.terminal.show import bytes_words, console, seconds_words, table
 
+MOST_CARDS = 1024
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
 UNITS = {
     "": 1e9,
@@ -84,8 +86,14 @@ def plan_without_data(
         objective=objective or None,
         edits=chosen,
     )
-    here = hardware or detect(Path.cwd())
+    here = _cards(hardware, edits.get("processes", 1)) if hardware else detect(Path.cwd())
     return plan(draft, here, Means(loss=loss_path(edits.get("loss", "labelled"))))
+
+
+def _cards(imagined: Hardware, processes: Fact) -> Hardware:
+    """A machine that is not here has a card for each process."""
+    count = int(processes) if str(processes).isdigit() and 0 < int(processes) <= MOST_CARDS else 1
+    return msgspec.structs.replace(imagined, gpus=imagined.gpus * count)
 
 
 def hardware_named(device: str, memory: str) -> Hardware | None:

@@ -17,6 +17,7 @@ from engine.plan.methods import TABLE as METHODS
 from engine.plan.models import BaseModel
 from engine.plan.planner import Draft, Plan, plan, to_spec
 from engine.plan.profiles import profile_for, profiles
+from engine.plan.sharing import SHARDED
 from engine.spec.methods import Full, Lora, Qlora, method_name
 from engine.spec.runspec import Training, TrainJob
 from tests.plan.facts import LLAMA_3_3B, LLAMA_3_8B, LLAMA_3_70B, STARTER, data, machine
@@ -45,7 +46,7 @@ def numbers(made: Plan, name: str) -> object:
 )
 def test_every_plan_is_complete_explained_and_within_limits(model, rows, longest, gpu, method, profile) -> None:
     made = plan(draft(model, data=data(rows, longest=longest), method=method, profile=profile), machine(gpu))
-    fields = {"method", "objective", *Training.__struct_fields__, *type(made.method).__struct_fields__}
+    fields = {"method", "objective", "processes", *Training.__struct_fields__, *type(made.method).__struct_fields__}
     assert {each.name for each in made.values} == fields
     assert all(each.reason.strip() and each.source for each in made.values)
     assert msgspec.convert(msgspec.to_builtins(made.training), Training) == made.training
@@ -234,3 +235,39 @@ def test_a_full_disk_and_a_battery_are_seen_before_the_start() -> None:
     made = plan(draft(), poor)
     states = {each.title: each.state for each in made.checks}
     assert (states["Disk is enough"], states["Power"]) == ("problem", "warning") and not made.ready
+
+
+def shared(processes: int, *, gpus: int = 0, method: str = "lora") -> Plan:
+    here = machine(24)
+    here = msgspec.structs.replace(here, gpus=here.gpus * gpus) if gpus else machine(0)
+    return plan(draft(LLAMA_3_8B, method=method, edits={"processes": processes, "precision": "bf16"}), here)
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora", "full"])
+def test_cards_that_share_a_run_each_hold_less_and_are_quicker(method: str) -> None:
+    one, two, four = (shared(count, gpus=4, method=method) for count in (1, 2, 4))
+    kept = [sum(p.amount for p in each.estimate.memory if p.name in SHARDED) for each in (one, two, four)]
+    assert kept == [pytest.approx(kept[0] / count) for count in (1, 2, 4)]
+    assert one.estimate.seconds > two.estimate.seconds > four.estimate.seconds
+    assert two.processes == 2 and two.total_steps == one.total_steps
+    assert four.training.micro_batch * 4 <= four.training.batch_size
+
+
+def test_processes_on_a_processor_take_memory_and_gain_no_time() -> None:
+    one, two = shared(1), shared(2)
+    assert two.estimate.memory_peak > one.estimate.memory_peak
+    assert two.estimate.seconds == pytest.approx(one.estimate.seconds)
+    spec = to_spec(two, LLAMA_3_8B.ref, data().ref("/p"), id="r1", created=1.0, threads=4)
+    assert (spec.processes, spec.threads) == (2, 2)
+
+
+@pytest.mark.parametrize(("processes", "gpus", "words"), [(3, 2, "2 cards"), (99, 0, "cores"), (2, 1, "1 card.")])
+def test_more_processes_than_there_are_places_are_refused(processes: int, gpus: int, words: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        shared(processes, gpus=gpus)
+    assert words in refused.value.card.why
+
+
+def test_a_number_of_processes_is_checked_like_any_setting() -> None:
+    with pytest.raises(PlanError, match="Processes"):
+        shared(0)
