@@ -18,6 +18,7 @@ import anyio.to_thread
 from engine import orders
 from engine.core import settings as settings_file
 from engine.core.home import Home
+from engine.core.recent import relieve
 from engine.core.settings import Settings
 from engine.core.store import Store
 from engine.core.topics import Topic
@@ -25,13 +26,14 @@ from engine.desk import Desk
 from engine.exports import Exports
 from engine.holding import take
 from engine.hosts import Hosts
+from engine.judging import Judging
 from engine.library import Library
 from engine.outcomes import Outcomes
 from engine.plan.planner import Draft, Plan
 from engine.planning import Planning
 from engine.playground import Playground
 from engine.probing import probe
-from engine.runs import index, meters
+from engine.runs import drafts, index, meters
 from engine.runs.calibrating import Calibrations
 from engine.runs.meters import Meters
 from engine.runs.runs import Runs
@@ -40,15 +42,15 @@ from engine.serving import conversations
 from engine.sweeping import start_sweep, stop_sweep
 
 METER_SECONDS = 2.0
-MIGRATIONS = (*index.MIGRATIONS, *conversations.MIGRATIONS)
+MIGRATIONS = (*index.MIGRATIONS, *drafts.MIGRATIONS, *conversations.MIGRATIONS)
 
 
 class Engine:
     """One open Home. Use `async with Engine.open(path) as engine`.
 
-    Its parts, in the order of the user's journey: `library` (datasets), `planning` (models, drafts, plans), `runs` and
-    `sweeps`, `outcomes` (versions, evaluations), `hosts` (models in memory), `playground` (conversations),
-    `exports` (versions in other forms).
+    Its parts, in the order of the user's journey: `library` (datasets), `planning` (models, plans), `drafts` (what is
+    not started yet), `runs` and `sweeps`, `outcomes` (versions, evaluations), `hosts` (models in memory), `playground`
+    (conversations), `judging` (models as judges), `exports` (versions in other forms).
     """
 
     def __init__(self, home: Home, store: Store, role: str, group: anyio.abc.TaskGroup) -> None:
@@ -62,10 +64,12 @@ class Engine:
         self.planning = Planning(home, self.settings, self.library, calibrations)
         self.runs = Runs(home.runs, store, lambda: self.settings.value.concurrent_runs)
         self.sweeps = Sweeps(home.path, home.runs)
+        self.drafts = drafts.Drafts(store, home.path / drafts.COPY)
         self.outcomes = Outcomes(home, self.library, self.runs, self.planning, calibrations)
         self.hosts = Hosts(home, self.settings, self.runs, self.planning, group)
         self.exports = Exports(home, self.runs, self.planning, self.outcomes)
         self.playground = Playground(home, store, self.library, self.outcomes, self.hosts, group.start_soon)
+        self.judging = Judging(home, self.outcomes, self.playground, group.start_soon)
         self._group = group
         self._desk = Desk(self, role, self.leaving.set)
 
@@ -89,9 +93,10 @@ class Engine:
             lock.release()
 
     async def _start(self) -> None:
-        self.runs.on_end += [self.outcomes.after_run, self.exports.after_run]
+        self.runs.on_end += [self.outcomes.after_run, self.exports.after_run, self.judging.after_run]
         await self.runs.open()
         await self.playground.kept.open()
+        await self.drafts.open()
         self._group.start_soon(self.runs.serve)
         self._group.start_soon(self._desk.serve)
         if self.role == "app":
@@ -113,6 +118,7 @@ class Engine:
         while True:
             await anyio.sleep(METER_SECONDS)
             self.meters.set(meters.read(self.home.path))
+            relieve(meters.own_memory())
 
     async def start(self, draft: Draft) -> str:
         """Queue a draft as a run and return its id. Data is prepared again first where the plan needs that.

@@ -13,7 +13,6 @@ import anyio.to_thread
 import msgspec
 
 from engine import orders
-from engine.core.errors import RunError
 from engine.core.home import Home
 from engine.core.topics import Topic
 from engine.data.library import first_questions
@@ -29,8 +28,6 @@ from engine.results.comparison import Comparison
 from engine.results.continuing import Continuation, continuation
 from engine.results.evaluation import Evaluation
 from engine.results.following import advice_for
-from engine.results.judged import judge_version
-from engine.results.judging import Judge, Told
 from engine.results.suites import EVALUATED_ROWS, Questions, evaluation_job, suite_for, with_extras
 from engine.results.versions import Version, Versions
 from engine.runs.calibrating import Calibrations
@@ -62,10 +59,6 @@ class Outcomes:
         self.versions: Topic[tuple[Version, ...]] = Topic(self.folder.all())
         self.changed: Topic[int] = Topic(0)
 
-    def _publish(self) -> None:
-        self.versions.set(self.folder.all())
-        self.changed.set(self.changed.value + 1)
-
     async def after_run(self, view: RunView) -> None:
         """What follows the end of a run: a trained one is read and becomes a version, an evaluation its verdict."""
         folder = RunFolder(self._home.runs / view.id)
@@ -74,7 +67,7 @@ class Outcomes:
             await anyio.to_thread.run_sync(keep_version, self.folder, folder, view)
         elif view.kind == "evaluate" and view.state in (RunState.COMPLETED, RunState.STOPPED):
             await keep_verdict(self.folder, folder, self._home.datasets)
-        self._publish()
+        self.publish()
 
     async def evaluate(self, words: str, wish: orders.Measuring = USUAL) -> str:
         """Queue the evaluation of a version beside its base, on its held-out rows unless wished otherwise.
@@ -109,7 +102,7 @@ class Outcomes:
         """Use, roll back, archive, restore or delete a version, and publish the new list. Raises StudioError."""
         if verb == "back":
             version = care.roll_back(self.folder, words if words in self._names() else self.folder.find(words).name)
-            self._publish()
+            self.publish()
             return orders.Cared(version=version.id, title=version.title)
         version = self.folder.find(words)
         before = care.size_of(self.folder, version).reclaimable
@@ -120,7 +113,7 @@ class Outcomes:
             "delete": care.delete,
         }
         await anyio.to_thread.run_sync(doing[verb], self.folder, version)
-        self._publish()
+        self.publish()
         after = 0 if verb == "delete" else care.size_of(self.folder, version).reclaimable
         return orders.Cared(version=version.id, title=version.title, freed=before - after)
 
@@ -130,7 +123,7 @@ class Outcomes:
     def label(self, words: str, *, notes: str | None = None, tags: Sequence[str] | None = None) -> Version:
         """Give a version other notes or tags, and publish the new list. Raises StudioError."""
         version = self.folder.change(self.folder.find(words), notes=notes, tags=tags)
-        self._publish()
+        self.publish()
         return version
 
     async def compare(self, words: Sequence[str]) -> Comparison:
@@ -146,16 +139,6 @@ class Outcomes:
         """A draft of the run that made this version, with these settings changed. Raises StudioError."""
         version = self.folder.find(words)
         return await self._planning.draft(order_again(self.folder, version, edits))
-
-    async def judge(self, words: str, judge: Judge, called: str, told: Told = lambda done, total: None) -> Evaluation:
-        """Have a version's newest evaluation judged; `told` hears how far it is. Raises StudioError."""
-        version = self.folder.find(words)
-        evaluation = self.folder.evaluation(version)
-        if evaluation is None:
-            raise RunError("There is nothing to judge.", f"{version.title} is not evaluated yet.", "Evaluate it first.")
-        judged = await judge_version(self.folder, version, evaluation, judge, called, told)
-        self._publish()
-        return judged
 
     def continuation(self, words: str) -> Continuation:
         """What training that goes on from a version takes over from it. Raises StudioError where it cannot."""
@@ -192,6 +175,11 @@ class Outcomes:
     async def space(self) -> care.Space:
         """How full the disk is, and which versions could go."""
         return await anyio.to_thread.run_sync(care.space, self.folder)
+
+    def publish(self) -> None:
+        """Say that something about the versions changed."""
+        self.versions.set(self.folder.all())
+        self.changed.set(self.changed.value + 1)
 
     def evaluation(self, version_id: str) -> Evaluation | None:
         """A version's evaluation, once there is one."""

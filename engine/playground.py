@@ -22,12 +22,12 @@ from engine.hosts import Hosts
 from engine.library import Library
 from engine.outcomes import Outcomes
 from engine.plan.profiles import profiles
-from engine.results.judged import Thumb
+from engine.results.agreement import Rated
 from engine.results.versions import Version
 from engine.serving.conversations import JOURNAL, Conversations
 from engine.serving.host import HostSession
 from engine.serving.leaving import SUFFIXES, RowsOf, TextForm, as_text, rated
-from engine.serving.nouns import Conversation, Speaker, thumbs
+from engine.serving.nouns import Conversation, Speaker, rated_pairs
 from engine.serving.talk import SPEAKERS, Talk
 from engine.spec.answers import BASE, Answering
 from engine.spec.files import write_atomically
@@ -168,9 +168,9 @@ class Playground:
         own = tuple(each.example_input for each in profiles() if each.id == version.profile)
         return tuple(dict.fromkeys((*held_out, *own)))[: count + 1]
 
-    async def thumbs(self) -> tuple[Thumb, ...]:
-        """Every thumb that was ever given, to compare a judge with."""
-        return tuple(each for conversation in await self.kept.all() for each in thumbs(conversation))
+    async def rated(self, version_id: str) -> tuple[Rated, ...]:
+        """Every rating of a version's answers beside the base's, the newest first, to compare a judge with."""
+        return tuple(each for kept in await self.kept.all() for each in rated_pairs(kept, version_id))
 
 
 def speaker_of(version: Version) -> Speaker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,20 +13,29 @@ import flet as ft
 import msgspec
 
 from studio.commands import Keys
+from studio.drafting import DraftKeeper
 from studio.hooks import EngineContext, SessionContext, Surroundings, SurroundingsContext, use_task, use_topic
 from studio.kit import component
+from studio.pace import pace_of
 from studio.session import Session
 from studio.shell import NotFound, Shell
 from studio.theme import CONTRAST, DARK, FONTS, LIGHT, theme
 
 if TYPE_CHECKING:
     from engine.core.settings import Settings
+    from engine.core.topics import Topic
     from engine.engine import Engine
 
 log = logging.getLogger(__name__)
 WIDTH_STEP = 8
 """The width is rounded down to this, so that dragging a window's edge does not redraw everything at every pixel. The
 widths at which columns appear are multiples of it."""
+LOOK_SECONDS = 1.0
+"""How often a session is looked after."""
+UNSEEN = (ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE)
+"""States in which nobody sees the window or the tab."""
+WIZARD = "/new"
+"""A tab that is opened here returns to a draft, as a window does that has no address."""
 MODES = {
     "system": ft.ThemeMode.SYSTEM,
     "light": ft.ThemeMode.LIGHT,
@@ -34,8 +44,14 @@ MODES = {
 }
 
 
-def open_page(page: ft.Page, engine: Engine) -> None:
-    """Show the app in a new session."""
+def open_page(
+    page: ft.Page, engine: Engine, *, confined: bool = False, on_close: Callable[[], object] = lambda: None
+) -> None:
+    """Show the app in a new session. `confined`: it is shown on another machine, whose words name no files of this one.
+
+    `on_close` is called when the session is over.
+    """
+    _set_aside()
     page.title = "PEFT Studio"
     if not page.web:
         page.fonts = FONTS  # the served page has them in its manifest (studio/gate.py), before the first word
@@ -43,14 +59,22 @@ def open_page(page: ft.Page, engine: Engine) -> None:
     page.padding = 0
     page.spacing = 0
     session = Session()
-    page.on_keyboard_event = Keys(engine, session).pressed
+    page.on_keyboard_event = Keys(engine, session, confined).pressed
+    pace = pace_of(page)
+    page.on_app_lifecycle_state_change = lambda event: pace.show(event.state not in UNSEEN)
     page.on_error = lambda event: log.error("the page reports: %s", event.data)
     if not page.web:
         page.window.min_width, page.window.min_height = 360, 480
         page.window.width, page.window.height = 1280, 820
         page.window.update()
-    page.render(functools.partial(App, engine, session))
-    keep_drawing(page)
+    page.render(functools.partial(App, engine, session, confined))
+    look_after(page, DraftKeeper(engine, session, confined=confined), on_close)
+
+
+@functools.cache
+def _set_aside() -> None:
+    """Spare the garbage collector, once, what was imported: it stays anyway, and a full pass over it took 100 ms."""
+    gc.freeze()
 
 
 def _dress(page: ft.Page, appearance: str, *, still: bool) -> None:
@@ -60,26 +84,37 @@ def _dress(page: ft.Page, appearance: str, *, still: bool) -> None:
     page.theme_mode = MODES[appearance]
 
 
-def keep_drawing(page: ft.Page) -> None:
-    """Restart the session's update loop when an error ended it: without it the window would stand still."""
+def look_after(page: ft.Page, keeper: DraftKeeper, on_close: Callable[[], object]) -> None:
+    """Keep the session's draft, and restart its update loop when an error ended it: the window would stand still."""
     closed = anyio.Event()
-    page.on_close = lambda: closed.set()
+
+    def close() -> None:
+        closed.set()
+        on_close()
+
+    page.on_close = close
+    returns = not page.web or page.route == WIZARD
 
     async def watch() -> None:
+        if returns:
+            await keeper.come_back()
         while not closed.is_set():
-            if page.session.connection is not None:
+            here = page.session.connection is not None
+            if here:
                 page.session.start_updates_scheduler()
-            with anyio.move_on_after(1.0):
+            await keeper.look(here)
+            with anyio.move_on_after(LOOK_SECONDS):
                 await closed.wait()
+        await keeper.look(False)
 
     page.run_task(watch)
 
 
 @component
-def App(engine: Engine, session: Session) -> Any:
+def App(engine: Engine, session: Session, confined: bool) -> Any:
     """Everything on the screen."""
     settings = use_topic(engine.settings)
-    surroundings = _use_window(settings)
+    surroundings = _use_window(settings, _use_saving(engine), confined)
 
     def routes() -> Any:
         return ft.Router(_routes(), not_found=NotFound)
@@ -90,17 +125,39 @@ def App(engine: Engine, session: Session) -> Any:
     )
 
 
-def _use_window(settings: Settings) -> Surroundings:
+def _use_saving(engine: Engine) -> bool:
+    """Whether power is saved now: as the settings say, or on battery."""
+    pace = pace_of(ft.context.page)
+
+    def now() -> bool:
+        wish = engine.settings.value.power_saving
+        return wish == "on" or (wish == "auto" and bool(engine.meters.value.on_battery))
+
+    saving, set_saving = ft.use_state(now)
+
+    async def follow(topic: Topic[Any]) -> None:
+        async for _ in topic.watch():
+            set_saving(now())
+
+    use_task(functools.partial(follow, engine.settings), [])
+    use_task(functools.partial(follow, engine.meters), [])
+    pace.save(saving)
+    return saving
+
+
+def _use_window(settings: Settings, saving: bool, confined: bool) -> Surroundings:
     """The window's width, its theme, and whether things may move, followed."""
     page = ft.context.page
     wishes = _use_wishes()
     appearance = "contrast" if settings.theme == "system" and wishes.high_contrast else settings.theme
-    still = settings.motion == "reduced" or (settings.motion == "system" and wishes.reduce_motion)
+    wished = settings.motion == "reduced" or (settings.motion == "system" and wishes.reduce_motion)
+    still = wished or saving
 
     def look() -> Surroundings:
         width = (page.width or 1280) // WIDTH_STEP * WIDTH_STEP
         system = "dark" if page.platform_brightness == ft.Brightness.DARK else "light"
-        return Surroundings(width=width, theme=system if appearance == "system" else appearance, still=still)
+        shown = system if appearance == "system" else appearance
+        return Surroundings(width=width, theme=shown, still=still, saving=saving, confined=confined)
 
     surroundings, set_surroundings = ft.use_state(look)
 
@@ -113,7 +170,7 @@ def _use_window(settings: Settings) -> Surroundings:
         _dress(page, appearance, still=still)
         refresh()
 
-    ft.use_effect(follow, [appearance, still])
+    ft.use_effect(follow, [appearance, still, saving])
     return surroundings
 
 

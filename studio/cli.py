@@ -22,6 +22,7 @@ from engine.results.versions import Versions
 from engine.runs.summary import read_view
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
+from studio.terminal.account_commands import account
 from studio.terminal.benchmarking import benchmark
 from studio.terminal.capsule_commands import capsule
 from studio.terminal.command import HomeOption, JsonOption, ask, command
@@ -77,6 +78,7 @@ app.add_typer(capsule, name="capsule")
 app.add_typer(conversations, name="conversations")
 app.command()(export)
 app.command()(exports)
+app.add_typer(account, name="account")
 
 AcceptOption = Annotated[
     bool,
@@ -252,18 +254,26 @@ def open_app(home: HomeOption = None, json: JsonOption = False) -> None:
 
 @app.command()
 @command
-def web(
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every one of this machine.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    browser: Annotated[bool, typer.Option(help="Open the link in the browser.")] = True,
+    name: Annotated[list[str] | None, typer.Option(help="A further name it is reached by; repeatable.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="For https: a certificate (PEM) with its chain.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The certificate's key (PEM), if it is not in the same file.")
+    ] = None,
+    login: Annotated[bool, typer.Option("--login", help="Ask for an account on this machine, too.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Serve the app as a page on this machine only, behind a one-time link."""
-    from studio.web import serve_home
+    """Serve the app as a page: behind a one-time link on this machine, behind a login on any other address."""
+    from studio.web import HOST, Where, serve_home
 
     place = Home.open(home)
     logs.to_folder(place.logs, "app")
-    serve_home(place.path, port=port, browser=browser, json=json)
+    where = Where(host=host or HOST, port=port, names=tuple(name or ()), certificate=certificate, key=key, login=login)
+    serve_home(place.path, where, browser=browser and not where.guarded, json=json)
 
 
 @app.command()

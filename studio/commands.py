@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import flet as ft
 import msgspec
 
+from engine.core.settings import LIMITS
 from engine.runs.views import RunView
 from engine.spec.records import RunState
-from studio.hooks import go
+from studio.hooks import go, sign_out
 from studio.kit import toast
 from studio.kit.guard import act
+from studio.pace import pace_of
 from studio.places import HELP, PLACES, SETTINGS, Place
 from studio.session import Session
 
@@ -29,11 +31,12 @@ HELD_DOWN = ("Control", "Alt", "Shift", "Meta")
 
 
 class Scene(msgspec.Struct, frozen=True, eq=False):
-    """What a command acts on. `route` is the address of the page that is shown."""
+    """What a command acts on. `route` is the address of the shown page; `confined`: it is shown on another machine."""
 
     engine: Engine
     session: Session
     route: str = "/"
+    confined: bool = False
 
     @property
     def run(self) -> RunView | None:
@@ -99,7 +102,9 @@ def _switch(name: str, title: str, on: bool) -> Command:
         title=title,
         group="Settings",
         do=_change(**{name: on}),
-        when=lambda scene: getattr(scene.engine.settings.value, name) is not on,
+        when=lambda scene: (
+            getattr(scene.engine.settings.value, name) is not on and not (scene.confined and name in LIMITS)
+        ),
     )
 
 
@@ -127,10 +132,9 @@ def _tell(verb: str, title: str, said: str, *states: RunState) -> Command:
 
 
 async def _try_sample(scene: Scene) -> None:
-    from studio.pages.wizard_state import sample_draft
+    from studio.pages.wizard_state import try_sample
 
-    scene.session.start_over(**await sample_draft(scene.engine))
-    go("/new")
+    await try_sample(scene.engine, scene.session)
 
 
 def _start_anew(scene: Scene) -> None:
@@ -172,6 +176,9 @@ COMMANDS: tuple[Command, ...] = (
     _switch("do_not_disturb", "End do not disturb", False),
     _switch("debug", "Debug mode", True),
     _switch("debug", "End debug mode", False),
+    Command(
+        id="sign-out", title="Sign out", group="Account", do=lambda scene: sign_out(), when=lambda scene: scene.confined
+    ),
 )
 
 
@@ -207,13 +214,15 @@ async def perform(scene: Scene, command: Command) -> None:
 class Keys:
     """The one dispatcher of keys of a window. What is on top hears them first; a chord waits for its second half."""
 
-    def __init__(self, engine: Engine, session: Session) -> None:
+    def __init__(self, engine: Engine, session: Session, confined: bool) -> None:
         self._engine = engine
         self._session = session
+        self._confined = confined
         self._begun = ""
 
     async def pressed(self, event: ft.KeyboardEvent) -> None:
         """Hear one key."""
+        pace_of(ft.context.page).use()
         if event.key.startswith(HELD_DOWN):
             return  # it comes again with the letter
         pressed = stroke(event.key, ctrl=event.ctrl, meta=event.meta, alt=event.alt, shift=event.shift)
@@ -221,7 +230,7 @@ class Keys:
             return
         command = self._find(pressed)
         if command is not None:
-            scene = Scene(self._engine, self._session, ft.context.page.route)
+            scene = Scene(self._engine, self._session, ft.context.page.route, self._confined)
             await act(functools.partial(perform, scene, command))(event)  # type: ignore[misc]
 
     def _find(self, pressed: str) -> Command | None:

@@ -59,7 +59,8 @@ async def _window(engine: Engine) -> None:
     import flet as ft
 
     from studio.app import open_page
-    from studio.web import assets_folder, uploads_folder
+    from studio.uploads import uploads_folder
+    from studio.web import assets_folder
 
     await ft.run_async(
         functools.partial(open_page, engine=engine),

@@ -1,35 +1,32 @@
 """The door of the served page: who may come in, and what the page may load. An ASGI layer around Flet's app.
 
-A one-time link (`/?token=…`) is exchanged for a random session value in a cookie; everything else needs that cookie,
-and a WebSocket must also come from this very page (Flet itself accepts any origin). Knows nothing of Flet's protocol or
-of the engine; the text it puts into index.html keeps Flutter from loading scripts of other hosts.
+On this machine a one-time link (`/?token=…`) is exchanged for a random value in a cookie; for other machines a name
+and a password are (studio/login.py). Everything else needs that cookie, and a WebSocket must also come from this very
+page (Flet itself accepts any origin). Knows nothing of Flet's protocol or of the engine; the text it puts into
+index.html keeps Flutter from loading scripts of other hosts.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import functools
 import hashlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import msgspec
 
+from engine.core.settings import Settings
+from studio.asgi import TEXT, App, Headers, Message, Receive, Scope, Send, answer, header, redirect, safe, value_of
+from studio.connection import Connection
+from studio.login import Login, own_path
 from studio.places import PLACES
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+from studio.uploads import Intake
+from studio.visits import Terms, Visit, Visits
 
 BLOCK_FOREIGN_SCRIPTS = """<script>
 (() => {
@@ -59,26 +56,63 @@ KEEP_KEYS = f"""<script>
 }})();
 </script>"""
 
+BACK_TO_LOGIN = """<script>
+window.WebSocket = class extends WebSocket {
+  constructor(...words) {
+    super(...words);
+    this.addEventListener("close", (event) => {
+      if (event.code === 4401) location.assign("/login?next=" + encodeURIComponent(location.pathname));
+    });
+  }
+};
+</script>"""
+"""A page whose visit has ended asks for the password, and then comes back to the same place."""
+STRANGER, FULL = 4403, 4429
+"""Codes with which a WebSocket is closed."""
+
 PAGES = {place.route.strip("/") for place in PLACES} - {""}
 """First parts of the addresses of the app's pages."""
 CLOSED = (
     "This page needs the link that PEFT Studio printed when it started.\n\n"
     "Each link works once, in one browser. Start PEFT Studio again for a new one.\n"
 )
+CROWDED = (
+    "Too many pages are open.\n\n"
+    "PEFT Studio shows a limited number of windows and tabs at once. Close some and try again.\n"
+)
 SHARED_FOLDERS = ("fonts", "icons")
 """What of the app's assets a browser may fetch; the rest (starter model, samples) stays inside."""
 
 
 class Gate:
-    """Wraps an ASGI app. `hosts` are the names under which it may be asked, with the port ("127.0.0.1:8000")."""
+    """Wraps an ASGI app. `hosts` are the names under which it may be asked, with the port ("127.0.0.1:8000").
 
-    def __init__(self, app: App, *, hosts: tuple[str, ...], port: int, assets: Path) -> None:
+    With a `login` the one-time links do not exist, and with `tls` cookies and sockets are for encrypted pages only.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: tuple[str, ...],
+        port: int,
+        assets: Path,
+        home: Path,
+        settings: Callable[[], Settings] = Settings,
+        login: Login | None = None,
+        tls: bool = False,
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._cookie = f"peft_studio_{port}"  # cookies are shared by all ports of a host
         self._assets = assets
+        self._settings = settings
+        self._login = login
+        self._scheme = "https" if tls else "http"
+        self._intake = Intake(app, home)
         self._links: set[str] = set()
-        self._sessions: set[str] = set()
+        self._pages = 0
+        self._visits = Visits() if login is None else Visits(self._terms, lambda each: _same_password(login, each))
         self._hidden = {path.name for path in assets.iterdir() if path.is_dir()} - set(SHARED_FOLDERS)
 
     def new_link(self) -> str:
@@ -95,58 +129,100 @@ class Gate:
         else:
             await self._request(scope, receive, send)
 
+    def _terms(self) -> Terms:
+        settings = self._settings()
+        return Terms(settings.web_hours * 3600, settings.web_idle_minutes * 60, settings.web_visits)
+
+    @property
+    def _full(self) -> bool:
+        return self._pages >= self._settings().web_pages
+
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host, origin = _header(scope, b"host"), _header(scope, b"origin")
-        if self._known(scope) and host in self._hosts and origin == f"http://{host}":
-            with contextlib.suppress(asyncio.CancelledError):  # the server ends, and with it this connection
-                await self._app(scope, receive, _until_gone(send))
-            return
-        await receive()
-        await send({"type": "websocket.close", "code": 4403})
+        host, visit = header(scope, b"host"), self._visit(scope)
+        if visit is None or host not in self._hosts or header(scope, b"origin") != self._origin(host):
+            return await _refuse(receive, send, STRANGER)
+        if self._full:
+            return await _refuse(receive, send, FULL)
+        self._pages += 1
+        visit.pages += 1
+        try:
+            await Connection(self._visits, visit, receive, send).serve(self._app, scope)
+        finally:
+            self._pages -= 1
+            visit.pages -= 1
+
+    def _origin(self, host: str) -> str:
+        return f"{self._scheme}://{host}"
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _header(scope, b"host") not in self._hosts:  # another name that points here (DNS rebinding)
-            await _answer(send, 421, b"text/plain", b"Unknown host.\n")
-        elif (token := _token(scope)) and scope["method"] == "GET":
+        if header(scope, b"host") not in self._hosts:  # another name that points here (DNS rebinding)
+            await answer(send, 421, TEXT, b"Unknown host.\n")
+        elif self._login is not None:
+            await self._signed_in(self._login, scope, receive, send)
+        elif (token := _query(scope, "token")) and scope["method"] == "GET":
             await self._exchange(token, scope, send)
-        elif not self._known(scope):
-            await _answer(send, 401, b"text/plain; charset=utf-8", CLOSED.encode())
+        elif (visit := self._visit(scope)) is None:
+            await answer(send, 401, TEXT, CLOSED.encode())
         else:
-            await self._serve(scope, receive, send)
+            await self._serve(visit, scope, receive, send)
 
     async def _exchange(self, token: str, scope: Scope, send: Send) -> None:
-        """One link for one session value, and away with the token from the address bar."""
+        """One link for one visit, and away with the token from the address bar."""
         matched = next((link for link in self._links if secrets.compare_digest(link, token)), None)
-        if matched is None and not self._known(scope):
-            await _answer(send, 401, b"text/plain; charset=utf-8", CLOSED.encode())
+        if matched is None and self._visit(scope) is None:
+            await answer(send, 401, TEXT, CLOSED.encode())
             return
-        headers: Headers = [(b"location", b"/")]
-        if matched is not None:
-            self._links.discard(matched)
-            session = secrets.token_urlsafe(32)
-            self._sessions.add(session)
-            cookie = f"{self._cookie}={session}; HttpOnly; SameSite=Strict; Path=/"
-            headers.append((b"set-cookie", cookie.encode()))
-        await _answer(send, 303, b"text/plain", b"", headers)
+        self._links.discard(matched or "")
+        await redirect(send, "/", [self._let_in(self._visits.open())] if matched else None)
 
-    def _known(self, scope: Scope) -> bool:
+    async def _signed_in(self, login: Login, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a browser that signed in; let others do that."""
+        path, visit = str(scope["path"]), self._visit(scope)
+        if path == "/login" and scope["method"] == "POST":
+            found = await login.hear(scope, receive, send, self._origin(header(scope, b"host")))
+            if found is not None:
+                account, next = found
+                await redirect(send, next, [self._let_in(self._visits.open(account.name, account.stamp))])
+        elif path == "/login" and visit is None:
+            await login.ask(send, next=own_path(_query(scope, "next")))
+        elif path in ("/login", "/logout"):
+            if path == "/logout" and visit is not None:
+                self._visits.end(visit)
+            await redirect(send, "/" if path == "/login" else "/login")
+        elif visit is not None:
+            self._visits.use(visit)
+            await self._serve(visit, scope, receive, send)
+        elif scope["method"] == "GET" and "text/html" in header(scope, b"accept"):
+            await redirect(send, f"/login?next={quote(own_path(path), safe='')}")
+        else:
+            await answer(send, 401, TEXT, b"Sign in first.\n")
+
+    def _let_in(self, value: str) -> tuple[bytes, bytes]:
+        secure = "; Secure" if self._scheme == "https" else ""
+        return b"set-cookie", f"{self._cookie}={value}; HttpOnly; SameSite=Strict; Path=/{secure}".encode()
+
+    def _visit(self, scope: Scope) -> Visit | None:
         try:
-            found = SimpleCookie(_header(scope, b"cookie")).get(self._cookie)
+            found = SimpleCookie(header(scope, b"cookie")).get(self._cookie)
         except CookieError:
-            return False
-        return found is not None and any(secrets.compare_digest(found.value, each) for each in self._sessions)
+            return None
+        return None if found is None else self._visits.find(found.value)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope["path"])
         first = path.lstrip("/").split("/", 1)[0]
-        if path.startswith("/assets/fonts/noto"):  # Flutter's fallback for signs our fonts lack: no error, a box
-            await _answer(send, 200, b"font/ttf", (self._assets / "fonts" / "Inter-400.ttf").read_bytes())
+        if self._full and not visit.pages and (path == "/" or first in PAGES):
+            await answer(send, 503, TEXT, CROWDED.encode(), [(b"retry-after", b"30")])
+        elif path == "/upload":
+            await self._intake.take(scope, receive, send, self._settings())
+        elif path.startswith("/assets/fonts/noto"):  # Flutter's fallback for signs our fonts lack: no error, a box
+            await answer(send, 200, b"font/ttf", (self._assets / "fonts" / "Inter-400.ttf").read_bytes())
         elif path == "/assets/FontManifest.json":
-            await _answer(send, 200, b"application/json", font_manifest())
+            await answer(send, 200, b"application/json", font_manifest())
         elif path.startswith("/assets/fonts/") and (own := self._assets / "fonts" / Path(path).name).is_file():
-            await _answer(send, 200, b"font/ttf", own.read_bytes())
+            await answer(send, 200, b"font/ttf", own.read_bytes())
         elif first in self._hidden and "." in path:
-            await _answer(send, 404, b"text/plain", b"Not found.\n")
+            await answer(send, 404, TEXT, b"Not found.\n")
         else:
             if first in self._hidden or first in PAGES:  # called like a folder of assets, or with a dot as in v1.0.0
                 scope["path"], scope["raw_path"] = "/", b"/"
@@ -154,7 +230,9 @@ class Gate:
                 scope["path"], scope["raw_path"] = "/assets/fonts/roboto.woff2", b"/assets/fonts/roboto.woff2"
             if path == "/favicon.png":
                 scope["path"], scope["raw_path"] = "/icons/favicon.png", b"/icons/favicon.png"
-            await self._app(scope, receive, _Rewriter(send, _header(scope, b"host")))
+            scripts = (BLOCK_FOREIGN_SCRIPTS, KEEP_KEYS, *((BACK_TO_LOGIN,) if self._login else ()))
+            socket = f"{'wss' if self._scheme == 'https' else 'ws'}://{header(scope, b'host')}"
+            await self._app(scope, receive, _Rewriter(send, "\n".join(scripts), socket))
 
 
 @functools.cache
@@ -173,32 +251,20 @@ def font_manifest() -> bytes:
     return msgspec.json.encode(families)
 
 
-def _until_gone(send: Send) -> Send:
-    """A send that says nothing when the browser has left; the disconnect is then received, and Flet ends the session.
-
-    An error here would end Flet's send loop before it lets go of the session, which then would never expire (1.0.5).
-    """
-
-    async def quiet(message: Message) -> None:
-        with contextlib.suppress(OSError):
-            await send(message)
-
-    return quiet
-
-
 class _Rewriter:
-    """Sends on a response with safe headers, and index.html with our script in it."""
+    """Sends on a response with safe headers, and index.html with our scripts in it."""
 
-    def __init__(self, send: Send, host: str) -> None:
+    def __init__(self, send: Send, scripts: str, socket: str) -> None:
         self._send = send
-        self._host = host
+        self._scripts = scripts
+        self._socket = socket
         self._start: Message | None = None
         self._body = b""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = _safe(message["headers"])
-            if _value(message["headers"], b"content-type").startswith(b"text/html"):
+            message["headers"] = safe(message["headers"])
+            if value_of(message["headers"], b"content-type").startswith(b"text/html"):
                 self._start = message
                 return
         elif self._start is not None:
@@ -209,19 +275,19 @@ class _Rewriter:
         await self._send(message)
 
     async def _send_page(self, start: Message) -> None:
-        page = self._body.replace(b"<head>", b"<head>\n" + f"{BLOCK_FOREIGN_SCRIPTS}\n{KEEP_KEYS}".encode(), 1)
+        page = self._body.replace(b"<head>", b"<head>\n" + self._scripts.encode(), 1)
         drop = (b"content-length", b"etag", b"last-modified")
         headers: Headers = [pair for pair in start["headers"] if pair[0].lower() not in drop]
         headers += [
             (b"content-length", str(len(page)).encode()),
-            (b"content-security-policy", policy(page.decode(), self._host).encode()),
+            (b"content-security-policy", policy(page.decode(), self._socket).encode()),
             (b"cache-control", b"no-store"),
         ]
         await self._send({**start, "headers": headers})
         await self._send({"type": "http.response.body", "body": page})
 
 
-def policy(page: str, host: str) -> str:
+def policy(page: str, socket: str) -> str:
     """The content security policy of a page: this origin only, and exactly the inline scripts it carries."""
     inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     hashes = " ".join(
@@ -234,7 +300,7 @@ def policy(page: str, host: str) -> str:
             "style-src 'self' 'unsafe-inline'",  # Flutter writes style attributes
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
-            f"connect-src 'self' ws://{host} data: blob:",
+            f"connect-src 'self' {socket} data: blob:",
             "worker-src 'self' blob:",
             "object-src 'none'",
             "base-uri 'self'",
@@ -244,29 +310,14 @@ def policy(page: str, host: str) -> str:
     )
 
 
-def _safe(headers: Headers) -> Headers:
-    """The app's headers without its permission for every origin, and with ours."""
-    kept = [pair for pair in headers if not pair[0].lower().startswith(b"access-control-")]
-    return [*kept, (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+async def _refuse(receive: Receive, send: Send, code: int) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": code})
 
 
-def _value(headers: Headers, name: bytes) -> bytes:
-    return next((value for key, value in headers if key.lower() == name), b"")
+def _same_password(login: Login, visit: Visit) -> bool:
+    return login.stamp(visit.account) == visit.stamp
 
 
-def _header(scope: Scope, name: bytes) -> str:
-    return _value(scope["headers"], name).decode("latin-1")
-
-
-def _token(scope: Scope) -> str:
-    return parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-
-
-async def _answer(send: Send, status: int, kind: bytes, body: bytes, headers: Headers | None = None) -> None:
-    own: Headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": _safe([*own, *(headers or [])])})
-    await send({"type": "http.response.body", "body": body})
+def _query(scope: Scope, name: str) -> str:
+    return parse_qs(scope["query_string"].decode("latin-1")).get(name, [""])[0]

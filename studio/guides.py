@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -21,6 +22,7 @@ ORDER = (
     "export",
     "install",
     "home",
+    "serving",
     "keyboard",
     "troubleshooting",
 )
@@ -70,6 +72,28 @@ def terms() -> tuple[Term, ...]:
 def term_of(setting: str) -> Term | None:
     """The term that explains a setting, by the setting's name."""
     return next((each for each in terms() if setting in each.settings), None)
+
+
+@cache
+def term_named(name: str) -> Term:
+    """The term of this name. Raises StopIteration for one that the glossary does not have."""
+    return next(each for each in terms() if each.term == name)
+
+
+@cache
+def _names() -> tuple[re.Pattern[str], dict[str, Term]]:
+    """What finds a term in a text, the longest first, and the terms by their names."""
+    known = {each.term.casefold(): each for each in terms()}
+    longest = sorted(known, key=len, reverse=True)
+    return re.compile(rf"(?<![\w+-])({'|'.join(map(re.escape, longest))})(?:s|es)?(?![\w+-])"), known
+
+
+@cache
+def terms_in(words: str) -> tuple[Term, ...]:
+    """The terms that occur in these words, one or many, in their order, each once."""
+    pattern, known = _names()
+    found = dict.fromkeys(pattern.findall(words.casefold()))
+    return tuple(known[each] for each in found)
 
 
 def search(words: str) -> tuple[list[Guide], list[Term]]:

@@ -9,11 +9,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-import anyio
 import flet as ft
 import msgspec
 
+from engine.core.errors import unexpected
 from engine.core.topics import Feed, Topic
+from engine.spec.records import Card
+from studio.pace import pace_of
 from studio.theme import MEDIUM, PALETTES, WIDE, Palette
 
 if TYPE_CHECKING:
@@ -25,11 +27,17 @@ T = TypeVar("T")
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the window looks like: its width in logical pixels, its theme, and whether things may move."""
+    """What the window looks like: its width in logical pixels, its theme, whether things may move, and whether power is
+    saved.
+
+    `confined`: somebody on another machine looks at it, who may name no files of this one.
+    """
 
     width: float = 1440.0
     theme: str = "light"
     still: bool = False
+    saving: bool = False
+    confined: bool = False
 
     @property
     def dark(self) -> bool:
@@ -88,14 +96,17 @@ def use_task(task: Callable[[], Awaitable[None]], dependencies: list[object]) ->
 
 
 def use_topic(topic: Topic[T], every: float = 0.1) -> T:
-    """The topic's newest value; the component is drawn again at most once in `every` seconds."""
+    """The topic's newest value; the component is drawn again at most once in `every` seconds.
+
+    Less often where nobody works with the page or sees it (studio/pace.py).
+    """
+    pace = pace_of(ft.context.page)
     held, hold = ft.use_state(lambda: (id(topic), topic.value))
 
     async def follow() -> None:
         async for latest in topic.watch():
             hold(lambda _, latest=latest: (id(topic), latest))
-            if every:
-                await anyio.sleep(every)
+            await pace.rest(every)
 
     use_task(follow, [id(topic)])
     return held[1] if held[0] == id(topic) else topic.value
@@ -103,13 +114,14 @@ def use_topic(topic: Topic[T], every: float = 0.1) -> T:
 
 def use_feed(feed: Feed[T], limit: int = 200, every: float = 0.25) -> list[T]:
     """The newest entries of a feed, oldest first."""
+    pace = pace_of(ft.context.page)
     _, bump = ft.use_state(feed.end)
 
     async def follow() -> None:
         async for _ in feed.watch(feed.end):
             end = feed.end
             bump(lambda _, end=end: end)
-            await anyio.sleep(every)
+            await pace.rest(every)
 
     use_task(follow, [id(feed)])
     return feed.since(feed.end - limit)
@@ -143,6 +155,47 @@ class Loaded(msgspec.Struct, Generic[T], frozen=True, eq=False):
     @property
     def waiting(self) -> bool:
         return not self.done and self.error is None
+
+
+async def sign_out() -> None:
+    """End this browser's visit and ask for the password again. Call it from an event handler."""
+    await ft.UrlLauncher().launch_url("/logout", web_only_window_name="_self")
+
+
+class Latest(msgspec.Struct, frozen=True, eq=False):
+    """What was loaded last, kept on the screen while it is loaded anew; or why it could not be."""
+
+    value: object | None = None
+    card: Card | None = None
+
+
+def use_latest(load: Callable[[], Awaitable[T]], dependencies: list[object]) -> tuple[T | None, Card | None]:
+    """(value, card): the newest value of an async call, the old one until then; the card says why it failed."""
+    held = ft.use_ref(Latest())
+    loaded = use_loaded(load, dependencies)
+    if loaded.done:
+        held.current = Latest(loaded.value)
+    elif loaded.error is not None:
+        held.current = Latest(card=unexpected(loaded.error))
+    return held.current.value, held.current.card  # type: ignore[return-value]
+
+
+def use_attempt() -> tuple[Card | None, Callable[[Callable[[], Awaitable[object]]], Callable[[], Awaitable[None]]]]:
+    """(card, trying): `trying(do)` is a handler whose failure becomes the card, until the next attempt."""
+    problem, keep = ft.use_state(cast("Card | None", None))
+
+    def trying(do: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+        async def carry_out() -> None:
+            keep(lambda _: None)
+            try:
+                await do()
+            except Exception as error:  # noqa: BLE001 - shown as a card
+                card = unexpected(error)
+                keep(lambda _: card)
+
+        return carry_out
+
+    return problem, trying
 
 
 def go(route: str) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import anyio
 import flet as ft
 
 from engine.core.settings import Settings
@@ -18,6 +17,7 @@ from engine.runs.views import RunView
 from studio.alerts import alert
 from studio.hooks import go, use_engine, use_session, use_task, use_topic
 from studio.kit import ago, body, card, component, empty, icon_button, label, muted, percent, quiet, row, toast
+from studio.pace import pace_of
 from studio.session import Session
 from studio.theme import S2, S3, Ink
 
@@ -42,10 +42,13 @@ def loud(notice: Notice, settings: Settings) -> bool:
 
 
 def page_title(runs: Sequence[RunView], unread: int) -> str:
-    """The title of the window or browser tab: how many notices wait, and how far the newest run is."""
+    """The title of the window or browser tab: how many notices wait, what asks, and how far the newest run is."""
+    asking = next((run for run in runs if run.asks), None)
     going = next((run for run in runs if run.kind == "train" and run.state.active), None)
     parts = [f"({unread})"] if unread else []
-    if going is not None:
+    if asking is not None:
+        parts.append(f"{asking.name} asks ·")
+    elif going is not None:
         parts.append(f"{percent(going.progress)} {going.name} ·")
     return " ".join((*parts, NAME))
 
@@ -63,9 +66,10 @@ def Watch() -> Any:
             before = runs
             if told:
                 session.tell(told)
-                await _say([each for each in told if loud(each, engine.settings.value)], page)
+                settings = engine.settings.value
+                await _say([each for each in told if loud(each, settings)], page, settings.notify_sound)
             _mark(page, runs, session.unread.value)
-            await anyio.sleep(EVERY)
+            await pace_of(page).rest(EVERY)
 
     async def retitle() -> None:
         async for unread in session.unread.watch():
@@ -91,7 +95,7 @@ def _mark(page: ft.Page, runs: Sequence[RunView], unread: int) -> None:
         page.window.update()
 
 
-async def _say(told: Sequence[Notice], page: ft.Page) -> None:
+async def _say(told: Sequence[Notice], page: ft.Page, sound: bool) -> None:
     for each in told:
         if each.kind is not Kind.PROGRESS:
             toast(
@@ -101,7 +105,7 @@ async def _say(told: Sequence[Notice], page: ft.Page) -> None:
                 do=lambda each=each: go(f"/runs/{each.run}"),
             )
         if not page.web:
-            await alert(each.title, each.words, urgent=each.urgent)
+            await alert(each.title, each.words, urgent=each.urgent, sound=sound and each.kind is not Kind.PROGRESS)
 
 
 @component

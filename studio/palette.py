@@ -16,7 +16,6 @@ from studio.kit import TextField, body, code, component, icon_button, label, mut
 from studio.kit.guard import act
 from studio.notifying import Centre
 from studio.places import HELP, PLACES, SETTINGS
-from studio.terms import PREFIX, Explanation
 from studio.theme import RADIUS_CARD, RADIUS_FIELD, S1, S2, S3, S4, Ink
 
 SHOWN = 9
@@ -107,8 +106,7 @@ def Overlay() -> Any:
     def close() -> None:
         session.overlay.set("")
 
-    kind = "term" if name.startswith(PREFIX) else name
-    ft.use_dialog(_dialog(kind, close) if kind in OVERLAYS else None)
+    ft.use_dialog(_dialog(name, close) if name in OVERLAYS else None)
     return ft.Container(height=0, visible=False)
 
 
@@ -143,7 +141,7 @@ def _Picker(close: Callable[[], None], list_: Callable[[Scene, bool], list[Entry
     """A field and the list that it filters; up and down choose, Enter takes."""
     engine, session = use_engine(), use_session()
     page = ft.context.page
-    scene = Scene(engine, session, page.route)
+    scene = Scene(engine, session, page.route, use_surroundings().confined)
     query, set_query = ft.use_state("")
     at, set_at = ft.use_state(0)
     entries = ft.use_memo(lambda: list_(scene, is_mac(page)), [])
@@ -270,12 +268,10 @@ OVERLAYS: dict[str, Callable[[Callable[[], None]], Any]] = {
     "open": Open,
     "keys": KeySheet,
     "notices": Centre,
-    "term": Explanation,
 }
 TITLES = {
     "commands": "Commands",
     "open": "Open",
     "keys": "Keyboard shortcuts",
     "notices": "Notifications",
-    "term": "Explanation",
 }

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.core.topics import Topic
 from engine.data.nouns import Inspection, Mapping
+from engine.holding import new_id
 from engine.plan.models import BaseModel
 from engine.results.continuing import Continuation
 from engine.runs.notices import Notice
@@ -20,14 +21,19 @@ from engine.spec.records import Fact
 if TYPE_CHECKING:
     from engine.serving.talk import Talk
 
+STEPS = ("Use case", "Data", "Model", "Settings", "Review")
+"""The steps of the wizard."""
+USE_CASE, DATA, MODEL, SETTINGS, REVIEW = range(len(STEPS))
 RECENT, NOTICES = 20, 100
 """Things remembered as recent, and notices kept."""
 
 
 class WizardDraft(msgspec.Struct, frozen=True, kw_only=True):
     """Everything entered in the wizard so far. `edits` are the settings a person changed, by name; `onward` is what
-    training takes over from the version that it goes on from."""
+    training takes over from the version that it goes on from; `lost` says what it named that was gone when it was
+    opened again."""
 
+    id: str = msgspec.field(default_factory=lambda: new_id("draft"))
     step: int = 0
     profile: str = ""
     path: str = ""
@@ -40,6 +46,12 @@ class WizardDraft(msgspec.Struct, frozen=True, kw_only=True):
     edits: dict[str, Fact] = {}
     show_all: bool = False
     onward: Continuation | None = None
+    lost: tuple[str, ...] = ()
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something in it worth keeping: a use case is chosen."""
+        return bool(self.profile)
 
 
 class Session:
@@ -47,6 +59,8 @@ class Session:
 
     def __init__(self) -> None:
         self.wizard: Topic[WizardDraft] = Topic(WizardDraft())
+        self.held = ""
+        """The id of the draft that the engine knows to be open here."""
         self.talk: Topic[Talk | None] = Topic(None)
         """The conversation in the playground."""
         self.data_tab: Topic[str] = Topic("overview")
@@ -89,12 +103,20 @@ class Session:
         """Change the wizard's draft."""
         self.wizard.set(msgspec.structs.replace(self.wizard.value, **changes))
 
-    def add_model(self, model: BaseModel) -> None:
-        """Offer a model folder and choose it."""
+    def turn_to(self, step: int) -> None:
+        """Show another step of the wizard."""
+        self.edit(step=step, lost=())
+
+    def offer_model(self, model: BaseModel) -> None:
+        """Let a model folder stand among the models."""
         others = tuple(each for each in self.folders.value if each.path != model.path)
         self.folders.set((*others, model))
+
+    def add_model(self, model: BaseModel) -> None:
+        """Offer a model folder and choose it."""
+        self.offer_model(model)
         self.edit(model=model.path)
 
     def start_over(self, **changes: Any) -> None:
-        """A fresh draft."""
+        """A fresh draft; the one before stays kept."""
         self.wizard.set(WizardDraft(**changes))

@@ -11,6 +11,7 @@ from typing import Any
 
 import flet as ft
 
+from engine.results.versions import Version
 from engine.spec.records import RunState
 from studio.commands import is_mac, shown
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
@@ -106,13 +107,15 @@ def Crumbs() -> Any:
     path = ft.use_route_location()
     runs = use_topic(engine.runs.list, every=1.0)
     datasets = use_topic(engine.library.datasets, every=1.0)
+    versions = use_topic(engine.outcomes.versions, every=1.0)
     place = next((each for each in (*reversed(PLACES), HELP, SETTINGS) if _here(each.route, path)), None)
     words: list[ft.Control] = []
     if place is not None:
         words.append(muted(place.name, size=13, no_wrap=True))
         thing = path.removeprefix(place.route).strip("/") if place.route != "/" else ""
-        known = {"/runs": runs, "/data": datasets}.get(place.route, ())
-        name = next((each.name for each in known if each.id == thing), "") if thing else ""
+        known = {"/runs": runs, "/data": datasets, "/versions": versions, "/playground": versions}.get(place.route, ())
+        named = (each.title if isinstance(each, Version) else each.name for each in known if each.id == thing)
+        name = next(named, "") if thing else ""
         if name:
             words.append(ft.Icon(ft.Icons.CHEVRON_RIGHT, size=14, color=Ink.MUTED))
             words.append(body(name, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS, expand=True))
@@ -148,6 +151,7 @@ def _entry(place: Place, here: bool) -> ft.Control:
         tooltip=f"{place.name} ({place.stroke})",
         on_click=act(lambda: go(place.route)),
         style=ft.ButtonStyle(
+            animation_duration=0,
             bgcolor=Ink.PRIMARY_TINT if here else None,
             shape=ft.RoundedRectangleBorder(radius=8),
             side={ft.ControlState.FOCUSED: ft.BorderSide(2, Ink.FILL)},
@@ -210,12 +214,13 @@ def StatusStrip() -> Any:
     if meters.gpu_memory_used is not None and meters.gpu_memory_total:
         memory = f"GPU memory {gigabytes(meters.gpu_memory_used)} of {gigabytes(meters.gpu_memory_total)}"
     queue = "No run active" if not busy and not waiting else f"{busy} running, {waiting} waiting"
-    left = [_device(hardware), memory, queue]
+    surroundings = use_surroundings()
+    left = [_device(hardware), memory, queue, *(["Saving power"] if surroundings.saving else [])]
     return ft.Container(
         ft.Row(
             [
                 ft.Row([muted(words, no_wrap=True) for words in left], spacing=S4, expand=True),
-                muted("Everything runs on this computer", no_wrap=True),
+                muted(f"Everything runs on {'the server' if surroundings.confined else 'this computer'}", no_wrap=True),
                 muted(_version(), no_wrap=True),
             ],
             spacing=S4,
@@ -305,6 +310,7 @@ def frame(
         ],
         scroll=ft.ScrollMode.AUTO,
         auto_scroll=follow,
+        auto_scroll_animation=0,
         expand=True,
         horizontal_alignment=ft.CrossAxisAlignment.CENTER if columns > 1 else ft.CrossAxisAlignment.START,
     )

@@ -63,6 +63,8 @@ class Palette(msgspec.Struct, frozen=True):
     green_tint: str
     base: str
     """The base model, everywhere."""
+    versions: tuple[str, ...]
+    """Versions beside each other, the first one the tuned model's; told apart by people who do not see some colours."""
 
 
 LIGHT = Palette(
@@ -92,6 +94,7 @@ LIGHT = Palette(
     green="#047857",
     green_tint="#D1FAE5",
     base="#6B7280",
+    versions=("#7C3AED", "#0284C7", "#B45309", "#0F766E", "#DB2777"),
 )
 DARK = Palette(
     background="#0B1020",
@@ -120,6 +123,7 @@ DARK = Palette(
     green="#34D399",
     green_tint="#10392F",
     base="#9CA3AF",
+    versions=("#A78BFA", "#38BDF8", "#FBBF24", "#2DD4BF", "#F472B6"),
 )
 
 CONTRAST = Palette(
@@ -149,6 +153,7 @@ CONTRAST = Palette(
     green="#5BF0A8",
     green_tint="#00401F",
     base="#D0D0D0",
+    versions=("#D9B8FF", "#7CD3FF", "#FFD54A", "#5BF0DA", "#FF9CCB"),
 )
 PALETTES = {"light": LIGHT, "dark": DARK, "contrast": CONTRAST}
 
@@ -242,10 +247,13 @@ def _transitions(still: bool) -> ft.PageTransitionsTheme:
 
 
 def theme(colors: Palette, *, still: bool = False) -> ft.Theme:
-    """The Flet theme of one palette; with `still` nothing slides or fades between pages."""
+    """The Flet theme of one palette; with `still` pages do not slide and presses do not spread."""
+    nothing = ft.Colors.TRANSPARENT if still else None
     return ft.Theme(
         color_scheme=_scheme(colors),
         page_transitions=_transitions(still),
+        splash_color=nothing,
+        highlight_color=nothing,
         font_family=SANS,
         scaffold_bgcolor=colors.background,
         divider_color=colors.border,

@@ -1,6 +1,8 @@
-"""The served page: the same app in a browser, on 127.0.0.1 only, behind the gate. One engine for every tab.
+"""The served page: the same app in a browser, behind the gate. One engine for every tab.
 
-uvicorn and flet_web are imported when serving starts: they cost half a second that a window or a command never needs.
+On this machine a one-time link opens it. Any other address asks for an account (studio/accounts.py), and its page names
+no files of this machine. uvicorn and flet_web are imported when serving starts: they cost half a second that a window
+or a command never needs.
 """
 
 from __future__ import annotations
@@ -8,11 +10,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-import shutil
 import signal
-import socket
+import ssl
 import threading
-import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -25,7 +25,11 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from engine.core.errors import StudioError
-from studio.gate import Gate
+from studio.accounts import Accounts
+from studio.addresses import hosts, is_loopback, listen
+from studio.gate import CROWDED, Gate
+from studio.login import Login
+from studio.uploads import uploads_folder
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -34,7 +38,12 @@ log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 SESSION_SECONDS = 900
 """How long a closed tab's session waits for a reload."""
-UPLOAD_KEPT_SECONDS = 86_400.0
+REMEMBERED = 4
+"""Sessions that may be kept for reloads, for each page that may be open."""
+UNENCRYPTED = (
+    "Warning: this address is not encrypted. Who can listen on the network reads passwords and data.\n"
+    "Pass --certificate and --key, or use it in a network that you trust."
+)
 
 
 def assets_folder() -> Path:
@@ -42,19 +51,32 @@ def assets_folder() -> Path:
     return Path(str(files("assets")))
 
 
-def uploads_folder(home: Path) -> Path:
-    """Where files dropped into the page land; leftovers of more than a day are removed."""
-    folder = home / "uploads"
-    folder.mkdir(exist_ok=True)
-    for each in folder.iterdir():
-        if time.time() - each.stat().st_mtime > UPLOAD_KEPT_SECONDS:
-            shutil.rmtree(each, ignore_errors=True)
-    return folder
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to serve: address, port (0: a free one), further names it is reached by, and the files of TLS.
+
+    `login` asks for an account on this machine, too.
+    """
+
+    host: str = HOST
+    port: int = 0
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    login: bool = False
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.certificate else "http"
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it asks for a name and a password."""
+        return self.login or not is_loopback(self.host)
 
 
 async def serve(
     engine: Engine,
-    port: int = 0,
+    where: Where = Where(),
     *,
     open_browser: bool = False,
     announce: Callable[[str], object] = print,
@@ -62,69 +84,106 @@ async def serve(
 ) -> None:
     """Serve the app until cancelled or interrupted (Ctrl+C).
 
-    The one-time link goes to `announce` and to whoever started this with `TaskGroup.start`. Raises StudioError when
-    the port is taken.
+    The link goes to `announce` and to whoever started this with `TaskGroup.start`. Raises StudioError when the port is
+    taken, the certificate cannot be used, or nobody could sign in.
     """
-    listener = _listen(port)
-    address = f"{HOST}:{listener.getsockname()[1]}"
-    gate = Gate(
-        _flet_app(engine),
-        hosts=(address, address.replace(HOST, "localhost")),
-        port=listener.getsockname()[1],
-        assets=assets_folder(),
-    )
-    server = _server(gate)
-    async with anyio.create_task_group() as group:
-        group.start_soon(server.serve, [listener])
-        try:
-            while not server.started and not server.should_exit:
-                await anyio.sleep(0.01)
-            link = f"http://{address}{gate.new_link()}"
-            announce(f"PEFT Studio is open at {link}\nThe link works once. Press Ctrl+C to close.")
-            task_status.started(link)
-            if open_browser:
-                await anyio.to_thread.run_sync(webbrowser.open, link)
-            while not server.should_exit:
-                await anyio.sleep(0.1)
-        finally:
-            server.should_exit = True
+    login = _login(engine.home.path) if where.guarded else None
+    listener = listen(where.host, where.port)
+    port = listener.getsockname()[1]
+    with contextlib.closing(listener):
+        gate = Gate(
+            _flet_app(engine, confined=login is not None),
+            hosts=hosts(where.host, port, where.scheme, where.names),
+            port=port,
+            assets=assets_folder(),
+            home=engine.home.path,
+            settings=lambda: engine.settings.value,
+            login=login,
+            tls=where.certificate is not None,
+        )
+        server = _server(gate, where)
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.serve, [listener])
+            try:
+                while not server.started and not server.should_exit:
+                    await anyio.sleep(0.01)
+                link = f"{where.scheme}://{_shown(where)}:{port}{'/' if login else gate.new_link()}"
+                announce(_welcome(link, where))
+                task_status.started(link)
+                if open_browser:
+                    await anyio.to_thread.run_sync(webbrowser.open, link)
+                while not server.should_exit:
+                    await anyio.sleep(0.1)
+            finally:
+                server.should_exit = True
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.bind((HOST, port))
-    except OSError as error:
-        listener.close()
+def _login(home: Path) -> Login:
+    """The door with a password. Raises StudioError when there is no account that could open it."""
+    accounts = Accounts(home)
+    if not accounts.all():
         raise StudioError(
-            f"Port {port} is in use.",
-            f"The system answered “{error.strerror}”.",
-            "Choose another port with --port, or leave it out to get a free one.",
-        ) from error
-    return listener
+            "There is no account yet, so nobody could sign in.",
+            "Other machines may open the page only with a name and a password.",
+            "Make an account first: peft-studio account set NAME",
+            "Or leave --host out to serve this machine only.",
+            help="serving",
+        )
+    return Login(accounts)
 
 
-def _flet_app(engine: Engine) -> Any:
+def _shown(where: Where) -> str:
+    """The name to open it by on this machine."""
+    name = where.names[0] if where.names else {"0.0.0.0": HOST, "::": "::1"}.get(where.host, where.host)
+    return f"[{name}]" if ":" in name else name
+
+
+def _welcome(link: str, where: Where) -> str:
+    if not where.guarded:
+        return f"PEFT Studio is open at {link}\nThe link works once. Press Ctrl+C to close."
+    words = f"PEFT Studio is open at {link}\nIt asks for a name and a password. Press Ctrl+C to close."
+    return words if where.certificate or is_loopback(where.host) else f"{words}\n{UNENCRYPTED}"
+
+
+def _flet_app(engine: Engine, *, confined: bool) -> Any:
+    """Flet's app; no more sessions are kept than the settings allow, whatever browsers do."""
+    import flet as ft
     import flet_web.fastapi
 
     from studio.app import open_page
 
+    kept = 0
+
+    def leave() -> None:
+        nonlocal kept
+        kept -= 1
+
+    def show(page: ft.Page) -> None:
+        nonlocal kept
+        if kept >= REMEMBERED * engine.settings.value.web_pages:
+            page.add(ft.Text(CROWDED))
+            return
+        kept += 1
+        open_page(page, engine, confined=confined, on_close=leave)
+
     return flet_web.fastapi.app(
-        lambda page: open_page(page, engine),
+        show,
         assets_dir=str(assets_folder()),
         app_name="PEFT Studio",
         app_short_name="PEFT Studio",
         app_description="Fine-tune a language model on your own data, on your own machine.",
         no_cdn=True,
         upload_dir=str(uploads_folder(engine.home.path)),
-        max_upload_size=engine.settings.value.refuse_file_bytes,
         secret_key=secrets.token_urlsafe(32),
         session_timeout_seconds=SESSION_SECONDS,
     )
 
 
-def _server(app: Any) -> Any:
-    """A uvicorn server for our own loop: it hears Ctrl+C, and does not raise it again once it has stopped."""
+def _server(app: Any, where: Where) -> Any:
+    """A uvicorn server for our own loop: it hears Ctrl+C, and does not raise it again once it has stopped.
+
+    Raises StudioError when the certificate cannot be used.
+    """
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -148,23 +207,41 @@ def _server(app: Any) -> Any:
         ws_max_size=64 * 1024 * 1024,
         timeout_graceful_shutdown=1,
         server_header=False,
+        proxy_headers=False,  # nobody may say where they come from
+        ssl_certfile=where.certificate,
+        ssl_keyfile=where.key,
     )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise StudioError(
+            "The certificate cannot be used.",
+            f"Reading {where.certificate} and its key ended in “{error.strerror or error}”.",
+            "Pass a certificate (PEM, with its chain) with --certificate and its key without a password with --key.",
+            help="serving",
+        ) from error
     return Server(config)
 
 
-def serve_home(home: Path | None = None, *, port: int = 0, browser: bool = True, json: bool = False) -> None:
+def serve_home(
+    home: Path | None = None,
+    where: Where = Where(),
+    *,
+    browser: bool = True,
+    json: bool = False,
+) -> None:
     """Open a Home and serve it until Ctrl+C; with `json` the link is one line of JSON. Raises StudioError."""
 
     def announce(words: str) -> None:
         if json:
             link = next(word for word in words.split() if word.startswith("http"))
-            words = msgspec.json.encode({"link": link}).decode()
+            words = msgspec.json.encode({"link": link, "encrypted": link.startswith("https")}).decode()
         print(words, flush=True)
 
     async def run() -> None:
         from engine.engine import Engine
 
         async with Engine.open(home) as engine:
-            await serve(engine, port, open_browser=browser, announce=announce)
+            await serve(engine, where, open_browser=browser, announce=announce)
 
     anyio.run(run)

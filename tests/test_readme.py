@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,11 +54,12 @@ def simplified(text: str) -> str:
 
 @pytest.mark.worker
 def test_the_commands_of_the_readme_work_in_their_order(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "assets" / "samples", tmp_path / "assets" / "samples")
     ran = []
     for command, shown in commands():
         if command == "python3 build/run.py":
             continue  # opens the app: tests/e2e
-        done = subprocess.run(words_of(command), cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+        done = subprocess.run(words_of(command), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert pattern(shown).fullmatch(simplified(done.stdout)), f"{command} printed\n{done.stdout}"
         ran.append(command)

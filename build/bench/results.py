@@ -121,7 +121,7 @@ async def host(place: Path) -> list[Measure]:
         process.kill()
         await anyio.to_thread.run_sync(process.wait)
     return [
-        Measure("host: taking an adapter on, the first", swaps[0], "s"),
+        Measure("host: taking an adapter on, the first", swaps[0], "s", 0.1),
         Measure("host: taking an adapter on, later ones at most", max(swaps[1:]), "s", 0.1),
         Measure("host: first token, at most", max(firsts), "s", 0.3),
     ]

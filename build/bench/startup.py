@@ -45,7 +45,7 @@ def seconds_of(program: str, times: int = 7) -> float:
 
 def served(home: Path) -> tuple[subprocess.Popen[str], str, float]:
     """The served app's process, its one-time link, and when it was launched."""
-    words = [sys.executable, "-m", "studio.cli", "web", "--no-browser", "--json", "--home", str(home)]
+    words = [sys.executable, "-m", "studio.cli", "serve", "--no-browser", "--json", "--home", str(home)]
     started = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert process.stdout

@@ -30,8 +30,9 @@ def _home(folder: Path) -> Any:
     """A fake engine whose Home has one run with a curve and ten thousand in the list."""
     from engine.spec.records import RunState
     from tests.ui.fake_engine import FakeEngine
+    from tests.ui.results_home import furnish
 
-    engine = FakeEngine(folder)
+    engine = furnish(FakeEngine(folder))
     engine.runs.make("Curve", RunState.RUNNING, steps=400, total=1000)
     one = engine.runs.list.value[0]
     others = tuple(
@@ -100,7 +101,7 @@ async def sorts(desk: Desk) -> list[float]:
     await desk.client.go("/runs")
     await desk.quiet()
     found = []
-    for words in ("Sort by name", "Sort by name, rising", "Sort by loss", "Sort by state") * 3:
+    for words in ("Sort by name", "Sort by name, rising", "Sort by loss", "Sort by state") * 8:
         there = desk.client.find(ft.Semantics, label=words)
         if there:
             found.append(await desk.timed(lambda words=words: desk.client.press(words)))

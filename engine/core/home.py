@@ -1,6 +1,7 @@
 """The Home: the user's data folder, its lock, and the inbox through which commands reach whoever holds it.
 
-    home.json  home.lock  holder.json  index.duckdb  settings.json  calibration.json  conversations.jsonl
+    home.json  home.lock  holder.json  index.duckdb  settings.json  accounts.json  calibration.json
+    conversations.jsonl  drafts.jsonl
     logs/  runs/  datasets/  prepared/  versions/  answers/  exports/  capsules/  models/  inbox/  sweeps/
 
 A Home has one holder at a time. The lock is the operating system's (it goes with the process, also after kill -9);

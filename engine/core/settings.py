@@ -35,6 +35,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notify_problems: Annotated[
         bool, described("Tell of problems", "When a run fails, is lost, or pauses because it has a question.")
     ] = True
+    notify_sound: Annotated[
+        bool, described("Sound", "With the desktop's notices of ends and problems, where it has one.")
+    ] = True
+    power_saving: Annotated[
+        Literal["auto", "on", "off"],
+        described("Power saving", "Fewer redraws and nothing that moves; auto saves while on battery."),
+    ] = "auto"
     debug: Annotated[
         bool, described("Debug mode", "Shows the app's own log, and a page with every part of the screens.")
     ] = False
@@ -66,6 +73,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     refuse_file_bytes: Annotated[int, described("Largest data file", "Data files above this.", unit="bytes", ge=1)] = (
         1_000_000_000
     )
+    uploads_bytes: Annotated[
+        int, described("Room for uploads", "Files of browsers, together; they go after a day.", unit="bytes", ge=1)
+    ] = 5_000_000_000
+    web_pages: Annotated[
+        int, described("Pages open at once", "Windows and tabs that a browser shows.", unit="pages", ge=1, le=256)
+    ] = 16
+    web_visits: Annotated[
+        int,
+        described("Signed-in browsers", "At once; then the longest unused one is signed out.", ge=1, le=256),
+    ] = 8
+    web_hours: Annotated[
+        float, described("Signed in for", "Then the password is asked again.", unit="hours", ge=0.1, le=720)
+    ] = 12.0
+    web_idle_minutes: Annotated[
+        float, described("Signed out after", "Time without use.", unit="minutes", ge=1, le=43_200)
+    ] = 60.0
+
+
+LIMITS = (
+    "concurrent_runs",
+    "threads",
+    "idle_host_seconds",
+    "debug",
+    "warn_file_bytes",
+    "refuse_file_bytes",
+    "uploads_bytes",
+    "web_pages",
+    "web_visits",
+    "web_hours",
+    "web_idle_minutes",
+)
+"""What protects the machine: a browser on another machine sees these and cannot change them."""
 
 
 def load(path: Path) -> Settings:

@@ -99,18 +99,27 @@ def _few(found: Evaluation) -> Advice | None:
     )
 
 
+def _longer(job: TrainJob, what: str, why: str) -> Advice:
+    """One epoch more, for what the model has not seen often enough."""
+    epochs = job.training.epochs + 1
+    return Advice(
+        about="answers",
+        what=what,
+        why=why,
+        words=f"Train for {epochs} instead of {job.training.epochs} epochs.",
+        do="train",
+        edits={"epochs": epochs},
+    )
+
+
 def _invalid(job: TrainJob, found: Evaluation) -> Advice | None:
     valid = found.result("json_valid")
     if valid is None or valid.tuned.value > 1 - INVALID:
         return None
-    epochs = job.training.epochs + 1
-    return Advice(
-        about="answers",
-        what=f"{100 * (1 - valid.tuned.value):.0f} % of the answers are no valid JSON.",
-        why="The form of an answer is learned first; where it is not yet, the model has seen too little.",
-        words=f"Train for {epochs} instead of {job.training.epochs} epochs.",
-        do="train",
-        edits={"epochs": epochs},
+    return _longer(
+        job,
+        f"{100 * (1 - valid.tuned.value):.0f} % of the answers are no valid JSON.",
+        "The form of an answer is learned first; where it is not yet, the model has seen too little.",
     )
 
 
@@ -119,15 +128,8 @@ def _length(job: TrainJob, found: Evaluation) -> Advice | None:
     if ratio is None or SHORT <= ratio.tuned.value <= LONG:
         return None
     if ratio.tuned.value > LONG:
-        epochs = job.training.epochs + 1
-        return Advice(
-            about="answers",
-            what=f"Answers are {ratio.tuned.value:.1f} times as long as they should be.",
-            why="The model has not learned where an answer ends.",
-            words=f"Train for {epochs} instead of {job.training.epochs} epochs.",
-            do="train",
-            edits={"epochs": epochs},
-        )
+        what = f"Answers are {ratio.tuned.value:.1f} times as long as they should be."
+        return _longer(job, what, "The model has not learned where an answer ends.")
     length = job.training.max_length * 2
     return Advice(
         about="answers",

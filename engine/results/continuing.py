@@ -14,9 +14,12 @@ from engine.spec.runspec import AdapterRef
 
 
 class Continuation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a draft takes from the version that it goes on from: settings of the adapter cannot change any more."""
+    """What a draft takes from the version that it goes on from: settings of the adapter cannot change any more.
+
+    `title` is how people call the version."""
 
     parent: AdapterRef
+    title: str
     model_path: str
     method: str
     edits: dict[str, Fact]
@@ -33,6 +36,7 @@ def continuation(versions: Versions, version: Version) -> Continuation:
     words, edits = method_settings(method)
     return Continuation(
         parent=AdapterRef(name=version.id, path=str(versions.adapter(version)), whole=version.whole),
+        title=version.title,
         model_path=version.model_path,
         method=words,
         edits=edits,

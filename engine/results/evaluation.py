@@ -10,6 +10,7 @@ import msgspec
 
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
+from engine.results.agreement import Agreement
 from engine.results.metrics.labels import Confusion, confusion, labels_of
 from engine.results.metrics.measures import TABLE, Answered, Marks, Measure, marked
 from engine.results.metrics.overlap import corpus_bleu, corpus_chrf
@@ -79,13 +80,14 @@ class JudgedBy(msgspec.Struct, frozen=True, kw_only=True):
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """What a judge said. `not_judged` counts examples on which it gave no usable answer, `flipped` is the share on
-    which the order of the two answers decided."""
+    which the order of the two answers decided, `agreement` compares it with the user's thumbs."""
 
     judge: str
     examples: int
     not_judged: int
     criteria: tuple[JudgedBy, ...] = ()
     flipped: float = 0.0
+    agreement: Agreement | None = None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

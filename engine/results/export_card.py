@@ -12,7 +12,7 @@ import msgspec
 
 from engine.results.evaluation import Evaluation, Mean, Result
 from engine.results.versions import Version
-from engine.spec.exports import FORMS, Form, Quant
+from engine.spec.exports import FORMS, WITH_GGUF, Form, Quant
 from engine.spec.fields import settings_of
 from engine.spec.runspec import Training, TrainJob
 
@@ -39,8 +39,8 @@ def card_of(about: About) -> str:
 
 
 def _front(about: About) -> str:
-    adapter = about.form == "adapter"
-    library = {"adapter": "peft", "gguf": "gguf", "ollama": "gguf", "lmstudio": "gguf", "onnx": "onnx"}
+    adapter = about.form in ("adapter", "ollama-adapter")
+    library = {"adapter": "peft", "onnx": "onnx", **dict.fromkeys(WITH_GGUF, "gguf")}
     lines = [
         "---",
         f"base_model: {json.dumps(about.job.model.name, ensure_ascii=False)}",
@@ -67,6 +67,7 @@ def _opening(about: About) -> str:
 
 def _usage(about: About) -> str:
     file = f"{about.name}-{about.quant}.gguf"
+    ollama = "console", f"$ ollama create {about.name.lower()} -f Modelfile\n$ ollama run {about.name.lower()}"
     code = {
         "adapter": (
             "python",
@@ -76,7 +77,8 @@ def _usage(about: About) -> str:
         ),
         "gguf": ("console", f'$ llama-cli -m {file} -p "Hello!"'),
         "lmstudio": ("text", "Copy the folder in here into LM Studio's folder of models, and choose it there."),
-        "ollama": ("console", f"$ ollama create {about.name.lower()} -f Modelfile\n$ ollama run {about.name.lower()}"),
+        "ollama": ollama,
+        "ollama-adapter": ollama,
         "onnx": ("python", 'import onnxruntime\n\nsession = onnxruntime.InferenceSession("model.onnx")'),
         "package": ("console", '$ pip install -r requirements.txt\n$ python generate.py "Hello!"'),
     }
@@ -140,7 +142,7 @@ def _limits(about: About) -> str:
         "Safety, bias and other languages than those of its data were not measured.",
         f"The license and the limits of its base, {about.job.model.name}, apply.",
     ]
-    if about.form in ("gguf", "ollama", "lmstudio") and about.quant != "f16":
+    if about.form in WITH_GGUF and about.quant != "f16":
         lines.append(f"Its weights are rounded to {about.quant}; the certificate says how far that moves its scores.")
     if few:
         lines.append("The measurements rest on few rows; their intervals are wide.")

@@ -12,7 +12,7 @@ import msgspec
 from engine.plan.models import BaseModel
 from engine.spec.exports import BITS, FORMS, QUANTS, WITH_GGUF, Form, Prompting, Quant
 from engine.spec.gguf import family_problem
-from engine.spec.methods import Full, Method, mergeable, method_name
+from engine.spec.methods import Full, Method, mergeable, method_name, no_lora_file
 from engine.spec.vocabulary import Unreadable, reading_of
 
 QUANTIZER = "llama-quantize"
@@ -73,11 +73,15 @@ def _lacking(version: Exportable) -> dict[Form, str]:
         found["adapter"] = "Full fine-tuning changed the model itself; there is no adapter."
     if not merges:
         found |= {"merged": unmerged, "gguf": unmerged, "ollama": unmerged, "lmstudio": unmerged, "onnx": unmerged}
+        found["ollama-adapter"] = no_lora_file(version.method)
         return found
     if why := _no_gguf(Path(version.model.path)):
-        found |= {"gguf": why, "ollama": why, "lmstudio": why}
+        found |= {"gguf": why, "ollama": why, "ollama-adapter": why, "lmstudio": why}
     elif version.prompting.template and version.prompting.pieces is None:
-        found["ollama"] = "Its chat template is more than texts around turns, and cannot be said in Ollama's language."
+        why = "Its chat template is more than texts around turns, and cannot be said in Ollama's language."
+        found |= {"ollama": why, "ollama-adapter": why}
+    if why := no_lora_file(version.method):
+        found["ollama-adapter"] = why
     if missing := [name for name in ONNX_LIBRARIES if find_spec(name) is None]:
         found["onnx"] = f"It needs {', '.join(missing)}: pip install 'peft-studio[onnx]'."
     return found
@@ -114,6 +118,7 @@ def needed_bytes(version: Exportable, form: Form, quant: Quant) -> int:
     elif form in WITH_GGUF:
         direct = model.parameters * BITS[quant] / 8
         weights = direct if quant in ("f16", "q8_0") else direct + model.parameters * BITS["f16"] / 8
+        weights += 2 * version.adapter_bytes if form == "ollama-adapter" else 0
     elif form == "onnx":
         weights = 4.0 * model.parameters
     else:

@@ -9,53 +9,84 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.results.evaluation import Evaluation, Judged, JudgedBy, scores_with
-from engine.results.judging import CRITERIA, HIGH, LOW, Judge, Judgement, Told, judge_all
-from engine.results.metrics.words import normalised
+from engine.results.agreement import Agreement, Rated, agreement
+from engine.results.evaluation import Evaluation, Example, Judged, JudgedBy, scores_with
+from engine.results.judging import HIGH, LOW, Chosen, Judge, Judgement, Told, checked, judge_all
 from engine.results.statistics import ratings, with_holm
 from engine.results.versions import Version, Versions
 
 MIDDLE = (LOW + HIGH) / 2
-
-
-class Thumb(msgspec.Struct, frozen=True, kw_only=True):
-    """A thumb that the user gave an answer."""
-
-    prompt: str
-    answer: str
-    up: bool
-
-
-class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """How often judge and user meant the same, and Cohen's kappa: 0 is chance, 1 always."""
-
-    answers: int
-    share: float
-    kappa: float
+"""Stars from which an answer counts as good, as a thumb up does."""
+MOST_RATED = 100
+"""Rated questions of the playground that a judge is asked too, the newest."""
 
 
 async def judge_version(
-    versions: Versions, version: Version, evaluation: Evaluation, judge: Judge, called: str, told: Told
+    versions: Versions,
+    version: Version,
+    evaluation: Evaluation,
+    judge: Judge,
+    chosen: Chosen,
+    rated: Sequence[Rated] = (),
+    told: Told = lambda done, total: None,
 ) -> Evaluation:
     """Have a version's evaluation judged and keep it so; what was judged before is not asked again.
 
-    Raises StudioError when the judge cannot be used; what it had said until then is kept.
+    `rated` is what the user rated of this version, the newest first: the judge is asked about it too, so that it can be
+    compared with the user. Raises StudioError when the judge cannot be used; what it had said until then is kept.
     """
     from anyio import to_process
 
     kept = versions.folder(version) / "judgements" / f"{evaluation.run}.jsonl"
-    judgements = await judge_all(evaluation, judge, called, kept, told)
-    judged = await to_process.run_sync(with_judge, evaluation, called, judgements, cancellable=True)
+    asked = rated[:MOST_RATED]
+    examples = (*evaluation.examples, *(_example(each, row) for row, each in enumerate(asked)))
+    found = await judge_all(examples, judge, checked(chosen), kept, told)
+    own, others = found[: len(evaluation.examples)], found[len(evaluation.examples) :]
+    judged = await to_process.run_sync(with_judge, evaluation, chosen, own, cancellable=True)
+    judged = _with_agreement(judged, agreed(asked, others))
     versions.keep_evaluation(version, judged)
     return judged
 
 
-def with_judge(evaluation: Evaluation, judge: str, judgements: Sequence[Judgement]) -> Evaluation:
+def _example(rated: Rated, row: int) -> Example:
+    """A rated question as an example; it has no reference, and is in no evaluation."""
+    return Example(
+        row=row,
+        prompt=rated.prompt,
+        reference="",
+        base=rated.base,
+        tuned=rated.tuned,
+        base_match=False,
+        tuned_match=False,
+        base_f1=0.0,
+        tuned_f1=0.0,
+    )
+
+
+def agreed(rated: Sequence[Rated], judgements: Sequence[Judgement | None]) -> Agreement | None:
+    """The judge beside the user's thumbs on the same answers; None when there are none of these."""
+    verdicts = [
+        (stars >= MIDDLE, up)
+        for each, judgement in zip(rated, judgements, strict=True)
+        if judgement is not None
+        for stars, up in zip(judgement.overall, (each.base_up, each.tuned_up), strict=True)
+        if up is not None
+    ]
+    return agreement(verdicts)
+
+
+def _with_agreement(evaluation: Evaluation, found: Agreement | None) -> Evaluation:
+    assert evaluation.judged
+    return msgspec.structs.replace(evaluation, judged=msgspec.structs.replace(evaluation.judged, agreement=found))
+
+
+def with_judge(evaluation: Evaluation, chosen: Chosen, said: Sequence[Judgement | None]) -> Evaluation:
     """The evaluation with the judge's part, and scores that rest on it too. Without judgements it says that only."""
+    judgements = [each for each in said if each is not None]
     missing = len(evaluation.examples) - len(judgements)
     if not judgements:
-        return msgspec.structs.replace(evaluation, judged=Judged(judge=judge, examples=0, not_judged=missing))
-    names = ("overall", *CRITERIA)
+        return msgspec.structs.replace(evaluation, judged=Judged(judge=chosen.called, examples=0, not_judged=missing))
+    names = ("overall", *chosen.criteria)
     sides = [[_sides(each, name) for each in judgements] for name in names]
     tested = with_holm([ratings([after - before for before, after in each]) for each in sides])
     criteria = tuple(
@@ -68,7 +99,7 @@ def with_judge(evaluation: Evaluation, judge: str, judgements: Sequence[Judgemen
         for name, each, paired in zip(names, sides, tested, strict=True)
     )
     judged = Judged(
-        judge=judge,
+        judge=chosen.called,
         examples=len(judgements),
         not_judged=missing,
         criteria=criteria,
@@ -83,25 +114,3 @@ def _sides(judgement: Judgement, name: str) -> tuple[float, float]:
 
 def _share(stars: float) -> float:
     return (stars - LOW) / (HIGH - LOW)
-
-
-def agreement(evaluation: Evaluation, judgements: Sequence[Judgement], thumbs: Sequence[Thumb]) -> Agreement | None:
-    """The judge beside the user's thumbs on the same answers; None when there are none of these."""
-    by_row = {each.row: each for each in judgements}
-    stars: dict[tuple[str, str], float] = {}
-    for example in evaluation.examples:
-        if judgement := by_row.get(example.row):
-            for answer, value in zip((example.base, example.tuned), judgement.overall, strict=True):
-                stars[normalised(example.prompt), normalised(answer)] = value
-    pairs = [(stars[key] >= MIDDLE, thumb.up) for thumb in thumbs if (key := _place(thumb)) in stars]
-    if not pairs:
-        return None
-    share = sum(mine == yours for mine, yours in pairs) / len(pairs)
-    ups = [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
-    by_chance = ups[0] * ups[1] + (1 - ups[0]) * (1 - ups[1])
-    kappa = (share - by_chance) / (1 - by_chance) if by_chance < 1 else float(share == 1)
-    return Agreement(answers=len(pairs), share=share, kappa=kappa)
-
-
-def _place(thumb: Thumb) -> tuple[str, str]:
-    return normalised(thumb.prompt), normalised(thumb.answer)

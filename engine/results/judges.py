@@ -75,14 +75,14 @@ async def _words(answer: httpx.Response, base: str, model: str) -> str:
         raise RunError(
             "The judge refused the key.",
             f"{base} answered {answer.status_code}.",
-            "Put the right key into the variable that --judge-key names.",
+            "Enter the right key, or put it into the variable that --judge-key names.",
             "Check that the key may use this model.",
         )
     if answer.status_code >= 400:
         raise RunError(
             "The judge cannot be asked.",
             f"{base} answered {answer.status_code}: there may be no model “{model}”, or the address is another.",
-            "Check --judge-url (it usually ends in /v1) and --judge-model.",
+            "Check the address (it usually ends in /v1) and the model's name.",
         )
     try:
         return msgspec.json.decode(answer.content, type=_Completion).choices[0].message.content or ""
@@ -103,5 +103,5 @@ def _unreachable(base: str) -> RunError:
         "The judge does not answer.",
         f"Nothing could be reached at {base}.",
         "Check the address, and that the server runs.",
-        "Or judge with a local model: leave --judge-url out.",
+        "Or judge with a model on this computer.",
     )

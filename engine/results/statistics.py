@@ -114,19 +114,12 @@ def with_holm(family: Sequence[Paired]) -> list[Paired]:
     return [msgspec.structs.replace(each, corrected=value) for each, value in zip(family, corrected, strict=True)]
 
 
-def mcnemar(base: Sequence[bool], tuned: Sequence[bool]) -> float:
-    """Exact two-sided McNemar test on paired yes/no results: the binomial test on the pairs that differ.
-
-    Source: McNemar 1947; exact form as in Fagerland, Lydersen, Laake 2013. Raises ValueError on unequal lengths.
-    """
-    pairs = list(zip(base, tuned, strict=True))
-    return binomial_tail(
-        sum(after and not before for before, after in pairs), sum(before and not after for before, after in pairs)
-    )
-
-
 def binomial_tail(gained: int, lost: int) -> float:
-    """Two-sided chance that so uneven a split of `gained` + `lost` comes from a fair coin. Exact whole numbers."""
+    """Two-sided chance that so uneven a split of `gained` + `lost` comes from a fair coin. Exact whole numbers.
+
+    On the pairs of yes and no that differ this is McNemar's exact test. Source: McNemar 1947; exact form as in
+    Fagerland, Lydersen, Laake 2013.
+    """
     differing, term, tail = gained + lost, 1, 0
     for k in range(min(gained, lost) + 1):
         tail += term
@@ -134,18 +127,9 @@ def binomial_tail(gained: int, lost: int) -> float:
     return min(1.0, 2 * tail / 2**differing)
 
 
-def bootstrap_interval(differences: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean by the bias-corrected and accelerated bootstrap (Efron 1987); (0, 0) of nothing."""
-    import numpy as np
-
-    if not differences:
-        return 0.0, 0.0
-    ((low, high),) = bootstrap_intervals(np.asarray(differences, dtype=float)[:, None], seed=seed)
-    return float(low), float(high)
-
-
 def bootstrap_intervals(table: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """The interval of each column's mean: [columns, 2]. A resample takes the same examples of every column.
+    """The 95 % interval of each column's mean, [columns, 2], by the bias-corrected and accelerated bootstrap (Efron
+    1987). A resample takes the same examples of every column.
 
     Where all differences of a column are the same there is nothing to resample: the interval is that value.
     """
@@ -200,13 +184,6 @@ def _bca_levels(values: np.ndarray, resampled: np.ndarray) -> tuple[float, float
         z = bias + NORMAL.inv_cdf(tail)
         levels.append(NORMAL.cdf(bias + z / (1 - acceleration * z)))
     return levels[0], levels[1]
-
-
-def sign_flip(differences: Sequence[float], *, seed: int = 0) -> float:
-    """Two-sided paired permutation test of a zero mean; 1 where there is nothing to test."""
-    import numpy as np
-
-    return sign_flips(np.asarray(differences, dtype=float)[:, None], seed=seed)[0] if differences else 1.0
 
 
 def sign_flips(table: np.ndarray, *, seed: int = 0) -> list[float]:

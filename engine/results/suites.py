@@ -12,6 +12,7 @@ from engine.core.errors import DataError
 from engine.data.library import rows_in
 from engine.data.nouns import Dataset
 from engine.results.care import checked_base
+from engine.results.metrics.checks import looked_over
 from engine.results.metrics.structured import expression, mostly_json
 from engine.results.versions import Version, Versions
 from engine.spec.prepared import read_header
@@ -48,6 +49,8 @@ def with_extras(suite: Suite, patterns: Sequence[Pattern], checks: Sequence[Chec
     for pattern in patterns:
         if pattern.regex:
             expression(pattern)
+    for check in checks:
+        looked_over(check)
     names = [each.name for each in (*patterns, *checks)]
     if twice := {name for name in names if names.count(name) > 1}:
         raise DataError(

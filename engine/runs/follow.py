@@ -15,16 +15,18 @@ import msgspec
 
 from engine.core.topics import Feed, Topic
 from engine.monitor.proposal import Proposal
-from engine.runs.summary import judged, static_view, with_notes
+from engine.runs.summary import asking, judged, proposed, static_view, with_notes
 from engine.runs.views import Eta, RunView, Series
 from engine.spec import ring
-from engine.spec.files import LineReader, read_struct
+from engine.spec.files import LineReader
 from engine.spec.folder import RunFolder
 from engine.spec.records import METRICS, Event, MetricLine, RunState, Sample
 from engine.spec.runspec import RunSpec, TrainJob
 
 STATE_SECONDS = 0.5
 SPEED_WINDOW = 50
+LONG_GAP, FAR_LONGER = 120.0, 50.0
+"""A gap between steps that is longer than this, in seconds and in usual gaps, is no step's."""
 
 
 class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,11 +76,7 @@ class LiveRun:
 
     def proposal(self) -> Proposal | None:
         """What the attempt at work proposes; None when it asks nothing."""
-        try:
-            found = read_struct(self.folder.proposal_file, Proposal)
-        except (OSError, msgspec.MsgspecError):
-            return None
-        return found if found.attempt == self.view.value.attempt else None
+        return proposed(self.folder, self.view.value.attempt)
 
     def _take_numbers(self) -> bool:
         if self._ring is None:
@@ -135,12 +133,15 @@ class LiveRun:
         if len(progress):
             step = max(step, progress.steps[-1])
         best = min((v for v in validation.values if not math.isnan(v)), default=before.best_validation)
+        asks, asked = asking(self.folder, judgement, launch)
         updated = max(state.time, loss.times[-1] if len(loss) else 0.0) or before.created
         self.view.set(
             msgspec.structs.replace(
                 before,
                 state=judgement,
                 error=error,
+                asks=asks,
+                asked=asked,
                 attempt=launch.attempt if launch else 0,
                 step=step,
                 total_steps=state.total_steps or before.total_steps,
@@ -180,10 +181,15 @@ class LiveRun:
         return CheckpointView(step=head.step, time=made, bytes=size, loss=head.validation_loss, best=False)
 
 
+def _steady(gaps: list[float]) -> list[float]:
+    """The gaps without those that no step took: the clock was set, or the machine slept."""
+    usual = sorted(gaps)[len(gaps) // 2] if gaps else 0.0
+    return [gap for gap in gaps if 0 <= gap <= max(LONG_GAP, FAR_LONGER * usual)]
+
+
 def estimate_eta(loss: Series, steps_left: int) -> Eta | None:
     """Seconds left, with a 90 % interval, from the times of the newest steps; None before there are four of them."""
-    times = list(loss.times[-SPEED_WINDOW:])
-    gaps = [later - earlier for earlier, later in pairwise(times)]
+    gaps = _steady([later - earlier for earlier, later in pairwise(list(loss.times[-SPEED_WINDOW:]))])
     if len(gaps) < 3:
         return None
     mean = sum(gaps) / len(gaps)

@@ -106,16 +106,16 @@ def command_line(python: str, folder: RunFolder, processes: int) -> list[str]:
 
 
 def _start(python: str, folder: RunFolder, threads: int, processes: int) -> subprocess.Popen[bytes]:
-    words = command_line(python, folder, processes)
+    words, environment = command_line(python, folder, processes), worker_environment(threads)
     with folder.log_file.open("ab") as log:
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
             return subprocess.Popen(
-                words, cwd=folder.path, env=worker_environment(threads), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                words, cwd=folder.path, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 creationflags=flags,
             )  # fmt: skip
         return subprocess.Popen(
-            words, cwd=folder.path, env=worker_environment(threads), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            words, cwd=folder.path, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from engine.plan.hardware import on_battery
 from engine.runs.queue import Room
 
 
 class Meters(msgspec.Struct, frozen=True, kw_only=True):
-    """One reading. Memory and disk in bytes; `cpu` and `gpu_utilization` are shares from 0 to 1."""
+    """One reading. Memory and disk in bytes; `cpu` and `gpu_utilization` are shares from 0 to 1; `on_battery` is None
+    where there is none."""
 
     cpu: float = 0.0
     memory_used: int = 0
@@ -20,6 +22,7 @@ class Meters(msgspec.Struct, frozen=True, kw_only=True):
     gpu_memory_used: int | None = None
     gpu_memory_total: int | None = None
     gpu_utilization: float | None = None
+    on_battery: bool | None = None
 
 
 def read(folder: Path) -> Meters:
@@ -34,7 +37,13 @@ def read(folder: Path) -> Meters:
         gpu_memory_used=gpu[0] if gpu else None,
         gpu_memory_total=gpu[1] if gpu else None,
         gpu_utilization=gpu[2] if gpu else None,
+        on_battery=on_battery(),
     )
+
+
+def own_memory() -> int:
+    """Bytes of memory that this process takes."""
+    return psutil.Process().memory_info().rss
 
 
 def room() -> Room:

@@ -5,7 +5,7 @@ Knows nothing of how they are shown. The list may have skipped states in between
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -52,17 +52,24 @@ def notices(before: Sequence[RunView], after: Sequence[RunView]) -> tuple[Notice
     A run that was not there before counts as one that had not begun.
     """
     known: Mapping[str, RunView] = {run.id: run for run in before}
-    found = [_notice(known.get(run.id), run) for run in after if known.get(run.id) is not run and run.kind != "host"]
-    return tuple(sorted((each for each in found if each is not None), key=lambda each: each.time))
+    changed = [run for run in after if known.get(run.id) is not run and run.kind != "host"]
+    found = [told for run in changed for told in _told(known.get(run.id), run)]
+    return tuple(sorted(found, key=lambda each: each.time))
 
 
-def _notice(old: RunView | None, new: RunView) -> Notice | None:
-    if old is None or (new.state, new.attempt) != (old.state, old.attempt):
-        told = _end(new)
-        if told is not None:
-            return told
-    if new.kind != "train" or not new.state.active:
-        return None
+def _told(old: RunView | None, new: RunView) -> Iterator[Notice]:
+    if (old is None or (new.state, new.attempt) != (old.state, old.attempt)) and (end := _end(new)) is not None:
+        yield end
+    elif new.kind == "train" and new.state.active:
+        if passed := _quarter(old, new):
+            yield passed
+        if new.asks and new.asked != (old.asked if old else 0.0):
+            yield Notice(
+                kind=Kind.ASKS, run=new.id, title=new.name, words=new.asks, time=new.updated, share=new.progress
+            )
+
+
+def _quarter(old: RunView | None, new: RunView) -> Notice | None:
     if new.attempt and (old is None or old.state is not RunState.RUNNING):
         return None  # where a new attempt begins was told before
     done = old.progress if old else 0.0

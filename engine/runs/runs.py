@@ -6,12 +6,14 @@ import logging
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
 import msgspec
 
 from engine.core.errors import RunError, StudioError, from_os, unexpected
+from engine.core.recent import Recent
 from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.runs import index
@@ -31,6 +33,8 @@ BUSY_SECONDS = 0.1
 IDLE_SECONDS = 1.0
 LIST_EVERY = 5
 """Busy ticks between two looks at runs nobody watches."""
+KEPT = 16
+"""Runs at rest that are followed on although nobody watches them, to be shown again at once."""
 Ended = Callable[[RunView], Awaitable[None]]
 
 
@@ -43,7 +47,8 @@ class Runs:
         self._limit = limit
         self._memory = memory
         self._views: dict[str, RunView] = {}
-        self._live: dict[str, LiveRun] = {}
+        self._live: WeakValueDictionary[str, LiveRun] = WeakValueDictionary()
+        self._kept: Recent[str, LiveRun] = Recent(KEPT, lambda live: live.view.value.state.active)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._unlaunched: dict[str, Card] = {}
         self._announced: dict[str, RunState] = {}
@@ -68,11 +73,16 @@ class Runs:
         return RunFolder(self._folder / run_id)
 
     def live(self, run_id: str) -> LiveRun:
-        """Follow a run. The same follower serves every watcher; it is polled while the run is at work."""
-        if run_id not in self._live:
-            self._live[run_id] = LiveRun(self.folder(run_id))
+        """Follow a run. The same follower serves every watcher; it is polled while the run is at work.
+
+        Those that nobody watches are let go of, the longest unused first; one at work is always kept.
+        """
+        live = self._live.get(run_id)
+        if live is None:
+            live = self._live[run_id] = LiveRun(self.folder(run_id))
             self._stir()
-        return self._live[run_id]
+        self._kept.use(run_id, live)
+        return live
 
     @property
     def busy(self) -> bool:
@@ -164,6 +174,7 @@ class Runs:
                 await anyio.to_thread.run_sync(remove_run, self.folder(run_id))
             except OSError as error:
                 raise from_os(error, "deleting the run") from error
+            self._kept.drop(run_id)
             for known in (self._views, self._live, self._announced, self._unlaunched):
                 known.pop(run_id, None)
             await index.forget(self._store, run_id)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from engine.monitor.proposal import Proposal
 from engine.runs.control import wants_attempt
 from engine.runs.launch import starting_problem
 from engine.runs.process import alive
 from engine.runs.reading import kept_reading
 from engine.runs.standing import expectation, standing
 from engine.runs.views import RunView
+from engine.spec.files import read_struct
 from engine.spec.folder import RunFolder
 from engine.spec.methods import method_name
 from engine.spec.records import Action, Card, LaunchRecord, MetricLine, RunState, StateRecord
@@ -48,6 +50,23 @@ def judged(folder: RunFolder, state: StateRecord, launch: LaunchRecord | None) -
         return RunState.INITIALIZING, problem.card
     begun = state.attempt == launch.attempt and state.state is not RunState.CREATED
     return (state.state if begun else RunState.INITIALIZING), None
+
+
+def proposed(folder: RunFolder, attempt: int) -> Proposal | None:
+    """What this attempt of a run proposes; None when it asks nothing."""
+    try:
+        found = read_struct(folder.proposal_file, Proposal)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if found.attempt == attempt else None
+
+
+def asking(folder: RunFolder, state: RunState, launch: LaunchRecord | None) -> tuple[str, float]:
+    """What a run that goes on proposes and when it did so last; nothing where it asks nothing."""
+    found = proposed(folder, launch.attempt) if launch and state is RunState.RUNNING else None
+    if found is None:
+        return "", 0.0
+    return found.card.what, folder.proposal_file.stat().st_mtime
 
 
 def static_view(spec: RunSpec) -> RunView:
@@ -99,12 +118,15 @@ def read_view(folder: RunFolder, spec: RunSpec | None = None) -> RunView:
     """The run as it stands. Raises OSError, SpecTooNew or SpecInvalid when its spec cannot be read."""
     state, launch = folder.state(), folder.launch()
     judgement, error = judged(folder, state, launch)
+    asks, asked = asking(folder, judgement, launch)
     newest = newest_values(folder.metrics_file)
     base = with_notes(static_view(spec or folder.spec()), folder, state)
     return msgspec.structs.replace(
         base,
         state=judgement,
         error=error,
+        asks=asks,
+        asked=asked,
         attempt=launch.attempt if launch else 0,
         step=max(state.step, int(newest.get("step", 0))),
         total_steps=state.total_steps or base.total_steps,

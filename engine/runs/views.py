@@ -21,7 +21,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """One run at one moment. Times are seconds since the epoch; numbers not measured yet are None.
 
     `quality` is the score of its reading, 0 to 100, once it has one; `expected_memory` the peak in bytes that its plan
-    expected; `waits_for` says what keeps a waiting run in the queue; `sweep` is the id of the sweep it belongs to.
+    expected; `waits_for` says what keeps a waiting run in the queue; `sweep` is the id of the sweep it belongs to;
+    `asks` is what it proposes while it goes on, and `asked` when it did.
     """
 
     id: str
@@ -51,6 +52,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     expected_memory: int | None = None
     quality: float | None = None
     error: Card | None = None
+    asks: str = ""
+    asked: float = 0.0
     message: str = ""
     seconds: float = 0.0
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from engine.data.nouns import Message
-from engine.results.judged import Thumb
+from engine.results.agreement import Rated
 from engine.spec.answers import BASE, Answering
 
 Ending = Literal["", "end", "length", "stop", "stopped", "failed"]
@@ -93,6 +93,11 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
         said = [words for turn in self.turns for words in (turn.asked, *(each.liked for each in turn.replies))]
         return "\n".join([self.title, *said])
 
+    @property
+    def thumbs(self) -> int:
+        """How many of its answers have a thumb, up or down."""
+        return sum(reply.good is not None for turn in self.turns for reply in turn.replies)
+
     def before(self, speaker: str, turn: str) -> tuple[Message, ...]:
         """What a speaker reads before it answers a turn: the system text, its own side of earlier turns, the question.
 
@@ -128,11 +133,21 @@ def titled(words: str) -> str:
     return line if len(line) <= TITLE_LETTERS else f"{line[: TITLE_LETTERS - 1].rstrip()}…"
 
 
-def thumbs(conversation: Conversation) -> list[Thumb]:
-    """Every thumb given in a conversation, for comparing a judge with."""
+def rated_pairs(conversation: Conversation, version: str) -> list[Rated]:
+    """What base and a version replied to the same words, where the person rated one of them; the newest first.
+
+    Of a conversation that goes on only its first turn: after it each of them reads something else.
+    """
+    said = conversation.turns[:1] if conversation.answering.remember else conversation.turns
+    pairs = [(turn, turn.reply(BASE), turn.reply(version)) for turn in reversed(said)]
     return [
-        Thumb(prompt=turn.asked, answer=reply.text, up=reply.good)
-        for turn in conversation.turns
-        for reply in turn.replies
-        if reply.good is not None
+        Rated(
+            prompt="\n\n".join(filter(None, (conversation.system.strip(), turn.asked))),
+            base=base.text,
+            tuned=tuned.text,
+            base_up=base.good,
+            tuned_up=tuned.good,
+        )
+        for turn, base, tuned in pairs
+        if base and tuned and base.text.strip() and tuned.text.strip() and (base.good, tuned.good) != (None, None)
     ]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Form = Literal["adapter", "merged", "hf", "gguf", "ollama", "lmstudio", "onnx", "package"]
+Form = Literal["adapter", "merged", "hf", "gguf", "ollama", "ollama-adapter", "lmstudio", "onnx", "package"]
 FORMS: dict[str, tuple[str, str]] = {
     "adapter": (
         "PEFT adapter",
@@ -19,6 +19,11 @@ FORMS: dict[str, tuple[str, str]] = {
     "hf": ("Hugging Face package", "The merged model with a model card: data, training, measurements, limits, usage."),
     "gguf": ("GGUF file", "One file with weights, tokenizer and chat template, as llama.cpp reads it."),
     "ollama": ("Ollama package", "A GGUF file and the Modelfile that Ollama creates a model from."),
+    "ollama-adapter": (
+        "Ollama package with adapter",
+        "The base and the adapter as a GGUF file each, and the Modelfile that puts them together; Ollama keeps the "
+        "base once for all its versions.",
+    ),
     "lmstudio": ("LM Studio folder", "A GGUF file in the folders that LM Studio looks through."),
     "onnx": ("ONNX model", "The merged model as a graph that ONNX Runtime reads."),
     "package": ("Local package", "The model, pinned requirements and an example that runs."),
@@ -29,7 +34,8 @@ QUANTS: tuple[Quant, ...] = ("f16", "q8_0", "q5_k_m", "q4_k_m")
 """Number formats of a GGUF file, the closest to the trained weights first."""
 BITS: dict[str, float] = {"f16": 16.0, "q8_0": 8.5, "q5_k_m": 5.7, "q4_k_m": 4.85}
 """Bits that each weight takes, with its share of the scales."""
-WITH_GGUF = ("gguf", "ollama", "lmstudio")
+WITH_GGUF = ("gguf", "ollama", "ollama-adapter", "lmstudio")
+WITH_MODELFILE = ("ollama", "ollama-adapter")
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 """Names of files and folders that an export makes: nothing that could lead out of its folder."""
 SafeName = Annotated[str, msgspec.Meta(pattern=SAFE_NAME)]

@@ -44,11 +44,14 @@ def rename(source: Path, target: Path, *, patience: float = 2.0) -> None:
             time.sleep(0.02)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file's whole content: write beside it, fsync, rename. Raises OSError and leaves the old content."""
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Replace a file's whole content: write beside it, fsync, rename. Raises OSError and leaves the old content.
+
+    A `private` file can be read by its owner only (on Windows as its folder says).
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("wb") as file:
+        with open(beside, "wb", opener=_owner_only if private else None) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -58,6 +61,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             beside.unlink()
         raise
     sync_folder(path.parent)
+
+
+def _owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def encode(value: object) -> bytes:

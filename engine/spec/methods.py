@@ -187,6 +187,24 @@ def mergeable(method: Method) -> bool:
     return not isinstance(method, Prefix | Full)
 
 
+def no_lora_file(method: Method) -> str:
+    """Why the adapter cannot be a file of its own for llama.cpp, which adds two narrow matrices to a weight and knows
+    nothing else; empty when it can."""
+    if isinstance(method, Lora | RsLora | Pissa | Qlora):
+        return ""
+    if isinstance(method, Full):
+        return "Full fine-tuning changed the model itself; there is no adapter."
+    if isinstance(method, Dora):
+        lacks = "DoRA also learns a length for each weight, its magnitude"
+    elif isinstance(method, Ia3):
+        lacks = "IA3 learns factors that scale what passes through the model"
+    elif isinstance(method, Prefix):
+        lacks = "prefix tuning learns positions that stand before the text"
+    else:
+        lacks = f"{method_name(method)} learns something else"
+    return f"llama.cpp's adapters are LoRA's two narrow matrices for each weight; {lacks}, which has no place there."
+
+
 def quantization_of(method: Method) -> str:
     """How the frozen base is held: none, nf4, fp4 or int8."""
     return method.quantization if isinstance(method, Dora | Qlora) else "none"

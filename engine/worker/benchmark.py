@@ -115,14 +115,14 @@ class Benchmark:
         return read_scores(out, name_of(adapter))
 
     def words(self, adapter: AdapterRef | None, out: Path) -> list[str]:
-        """The harness's command line for one model."""
+        """The harness's command line for one model; its settings are told as JSON, so that a path may hold anything."""
         job = self.job
         whole = adapter is not None and adapter.whole
         path = adapter.path if adapter is not None and whole else job.model.path
-        model = [f"pretrained={path}", f"dtype={'float32' if job.precision == 'fp32' else 'bfloat16'}"]
+        model = {"pretrained": path, "dtype": "float32" if job.precision == "fp32" else "bfloat16"}
         if adapter is not None and not whole:
-            model.append(f"peft={adapter.path}")
-        words = ["-m", "lm_eval", "run", "--model", "hf", "--model_args", ",".join(model)]
+            model["peft"] = adapter.path
+        words = ["-m", "lm_eval", "run", "--model", "hf", "--model_args", json.dumps(model)]
         words += ["--tasks", ",".join(job.tasks), "--batch_size", str(job.batch_size), "--seed", str(job.seed)]
         words += ["--device", "cuda" if torch.cuda.is_available() else "cpu"]
         words += ["--output_path", str(out), "--log_samples"]

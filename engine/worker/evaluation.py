@@ -27,6 +27,7 @@ from engine.worker.generation import generate, grouped
 from engine.worker.kept_answers import Kept, KeptAnswers, row_key
 from engine.worker.model import attach, computing, load_base, using
 from engine.worker.objective import Objective, collate
+from engine.worker.products import quicken
 from engine.worker.reporter import Reporter
 
 
@@ -130,7 +131,7 @@ class Evaluation:
         """Those with questions left: the base and each adapter on one loaded base, then whole models one by one."""
         light = [each for each in self.job.adapters if not each.whole and missing[each.name]]
         if light or missing[BASE]:
-            base: nn.Module | None = load_base(self.job.model, self.job.precision).eval()
+            base: nn.Module | None = quicken(load_base(self.job.model, self.job.precision).eval())
             if missing[BASE]:
                 yield None, base
             for adapter in light:
@@ -223,4 +224,4 @@ def answers_of(
 
 def load_whole(adapter: AdapterRef, precision: str) -> nn.Module:
     """A fully fine-tuned model from its own folder."""
-    return load_base(ModelRef(path=adapter.path, name=adapter.name, fingerprint=""), precision).eval()
+    return quicken(load_base(ModelRef(path=adapter.path, name=adapter.name, fingerprint=""), precision).eval())

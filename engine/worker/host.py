@@ -31,7 +31,8 @@ from engine.worker.control import ControlFile, Wish
 from engine.worker.evaluation import load_whole
 from engine.worker.fault import fault_from
 from engine.worker.generation import Sampling, generate
-from engine.worker.model import attach, computing, load_base, using
+from engine.worker.model import attach, computing, load_base, ready_to_attach, using
+from engine.worker.products import quicken
 from engine.worker.reporter import Reporter
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,9 @@ class Host:
 
     def run(self) -> Exit:
         """Load, listen, answer, and leave when idle. Raises Fault when the model cannot be loaded."""
-        self.model = load_base(self.job.model, self.job.precision, self.job.quantization).eval()
+        self.model = quicken(load_base(self.job.model, self.job.precision, self.job.quantization).eval())
         self.device = next(self.model.parameters()).device
+        ready_to_attach()
         for adapter in self.job.adapters:
             self._attach(adapter)
         listener = socket.create_server(("127.0.0.1", 0))

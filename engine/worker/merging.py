@@ -39,6 +39,14 @@ def merged(model: ModelRef, adapter: Path, method: Method, precision: str, *, or
     """
     from peft import PeftModel
 
+    refuse_unmergeable(method)
+    base = trained_base(model, "none" if original else quantization_of(method), method, precision)
+    together = PeftModel.from_pretrained(base, str(adapter))  # type: ignore[arg-type]
+    return together.merge_and_unload(safe_merge=True).eval()  # type: ignore[operator]
+
+
+def refuse_unmergeable(method: Method) -> None:
+    """Raises Fault for a method whose adapters cannot be added to weights."""
     if not mergeable(method):
         raise Fault(
             Exit.BAD_SPEC,
@@ -47,12 +55,12 @@ def merged(model: ModelRef, adapter: Path, method: Method, precision: str, *, or
             "Export the adapter itself.",
             "Or train with LoRA to get a model that can be merged.",
         )
-    kind = "none" if original else quantization_of(method)
-    base = load_base(model, precision, kind, double=double_quantized(method))
-    if kind != "none":
-        base = base.dequantize()  # type: ignore[operator]
-    together = PeftModel.from_pretrained(base, str(adapter))  # type: ignore[arg-type]
-    return together.merge_and_unload(safe_merge=True).eval()  # type: ignore[operator]
+
+
+def trained_base(model: ModelRef, quantization: str, method: Method, precision: str) -> nn.Module:
+    """The base without the adapter, with the plain weights that `quantization` leaves of it. Raises Fault."""
+    base = load_base(model, precision, quantization, double=double_quantized(method))
+    return base.dequantize() if quantization != "none" else base  # type: ignore[operator]
 
 
 def distance(one: nn.Module, other: nn.Module, texts: Sequence[torch.Tensor]) -> Distance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -122,6 +123,11 @@ def _keep_four_bit_layers(model: nn.Module) -> None:
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that training changes, by name, in the model's order."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def ready_to_attach() -> None:
+    """Import the library of adapters now: it takes up to seconds, which the first adapter need not wait for."""
+    importlib.import_module("peft")
 
 
 def attach(model: nn.Module, adapter: AdapterRef, *, trainable: bool = False) -> nn.Module:

@@ -5,18 +5,36 @@ Knows nothing of the engine but its error cards.
 """
 
 from studio.kit.buttons import Busy, danger, icon_button, link, primary, quiet, secondary
-from studio.kit.cards import badge, card, chip, columns, divider, dot, fact, panel_title, row, section
+from studio.kit.cards import (
+    badge,
+    beside,
+    card,
+    card_with_tools,
+    chip,
+    color_key,
+    columns,
+    divider,
+    dot,
+    fact,
+    panel_title,
+    row,
+    section,
+)
 from studio.kit.fields import Choice, NumberField, Search, Switch, TextField
 from studio.kit.guard import act, component, toast
 from studio.kit.meters import bar, meter, ring
+from studio.kit.speech import answer, pieces, rightward, said
 from studio.kit.states import ErrorCard, empty, loading, notice
-from studio.kit.text import body, captioned, code, heading, label, muted, number, title
-from studio.kit.words import ago, amount, duration, duration_range, gigabytes, percent, plural, short
+from studio.kit.table import figures
+from studio.kit.terms import Explained, glossed, termed, use_tip
+from studio.kit.text import body, captioned, code, heading, label, muted, number, one_line, title
+from studio.kit.words import ago, amount, duration, duration_range, gigabytes, named, percent, plural, short
 
 __all__ = [
     "Busy",
     "Choice",
     "ErrorCard",
+    "Explained",
     "NumberField",
     "Search",
     "Switch",
@@ -24,13 +42,17 @@ __all__ = [
     "act",
     "ago",
     "amount",
+    "answer",
     "badge",
     "bar",
+    "beside",
     "body",
     "captioned",
     "card",
+    "card_with_tools",
     "chip",
     "code",
+    "color_key",
     "columns",
     "component",
     "danger",
@@ -40,7 +62,9 @@ __all__ = [
     "duration_range",
     "empty",
     "fact",
+    "figures",
     "gigabytes",
+    "glossed",
     "heading",
     "icon_button",
     "label",
@@ -48,18 +72,25 @@ __all__ = [
     "loading",
     "meter",
     "muted",
+    "named",
     "notice",
     "number",
+    "one_line",
     "panel_title",
     "percent",
+    "pieces",
     "plural",
     "primary",
     "quiet",
+    "rightward",
     "ring",
     "row",
+    "said",
     "secondary",
     "section",
     "short",
+    "termed",
     "title",
     "toast",
+    "use_tip",
 ]

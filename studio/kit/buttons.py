@@ -29,7 +29,7 @@ def _style(
         text_style=ft.TextStyle(size=BODY, font_family=SANS),
         icon_size=18,
         elevation=0,
-        animation_duration=120,
+        animation_duration=0,
     )
 
 

@@ -50,6 +50,32 @@ def card(
     return ft.MergeSemantics(content=said, expand=expand)
 
 
+def card_with_tools(
+    content: ft.Control, tools: ft.Control, *, on_click: Handler, name: str, selected: bool = False
+) -> ft.Control:
+    """A bordered box of something to press, and of tools below it that are pressed by themselves."""
+    face = ft.Container(
+        content,
+        padding=ft.Padding.only(left=S4, top=S3, right=S4, bottom=S1),
+        border_radius=RADIUS_CARD,
+        on_click=act(on_click),
+        ink=True,
+    )
+    said = ft.MergeSemantics(content=ft.Semantics(content=face, button=True, label=name, selected=selected))
+    inside = ft.Column(
+        [said, ft.Container(tools, padding=ft.Padding.only(left=S2, bottom=S1))],
+        spacing=0,
+        tight=True,
+        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+    )
+    return ft.Container(
+        inside,
+        bgcolor=Ink.PRIMARY_TINT if selected else Ink.RAISED,
+        border=ft.Border.all(1, Ink.FILL if selected else Ink.BORDER),
+        border_radius=RADIUS_CARD,
+    )
+
+
 def section(name: str, *content: ft.Control, action: ft.Control | None = None) -> ft.Control:
     """A heading and what belongs to it."""
     return ft.Column(
@@ -128,12 +154,16 @@ def chip(
     return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, label=words, selected=selected))
 
 
-def fact(name: str, value: str, note: str = "") -> ft.Control:
+def fact(name: str | ft.Control, value: str | ft.Control, note: str | ft.Control = "") -> ft.Control:
     """A name, its value, and a grey remark."""
-    words: list[ft.Control] = [text.muted(name), text.number(value)]
+    words = [_small(name), text.number(value) if isinstance(value, str) else value]
     if note:
-        words.append(text.muted(note))
+        words.append(_small(note))
     return ft.Column(words, spacing=2, tight=True)
+
+
+def _small(words: str | ft.Control) -> ft.Control:
+    return text.muted(words) if isinstance(words, str) else words
 
 
 def row(*content: ft.Control, spacing: int = S2, wrap: bool = True) -> ft.Row:
@@ -159,3 +189,19 @@ def columns(items: Sequence[ft.Control], count: int, *, spacing: int = S4) -> ft
             )
         )
     return ft.Column(lines, spacing=spacing, tight=True)
+
+
+def beside(blocks: Sequence[ft.Control], narrow: bool) -> ft.Control:
+    """Blocks in columns, or below each other where there is no room."""
+    if narrow:
+        for block in blocks:
+            block.expand = None
+        return ft.Column(list(blocks), spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+    return ft.Row(list(blocks), spacing=S3, vertical_alignment=ft.CrossAxisAlignment.START)
+
+
+def color_key(color: str, words: str) -> ft.Control:
+    """Which line of a chart is whose: a piece of it, and its name."""
+    line = ft.Container(width=16, height=3, bgcolor=color, border_radius=2)
+    named = text.muted(words, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS)
+    return ft.Row([line, named], spacing=S2, tight=True)

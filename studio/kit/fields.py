@@ -13,20 +13,22 @@ import anyio
 import flet as ft
 
 from studio.kit import text
-from studio.kit.guard import Handler, act, component
+from studio.kit.guard import Handler, act, component, toast
+from studio.kit.terms import Tip, dotted
 from studio.theme import BODY, MONO, RADIUS_FIELD, SANS, Ink
 
 REST = 0.25
 """Seconds without a key after which a draft is handed over."""
 
 
-def _box(label: str, hint: str, **rest: Any) -> ft.TextField:
+def _box(label: str, hint: str, tip: Tip | None, **rest: Any) -> ft.TextField:
     return ft.TextField(
         label=label or None,
         hint_text=hint or None,
+        tooltip=tip.words if tip else None,
         text_size=BODY,
         color=Ink.TEXT,
-        label_style=ft.TextStyle(size=BODY, color=Ink.MUTED, font_family=SANS),
+        label_style=dotted(BODY, Ink.MUTED, tip),
         hint_style=ft.TextStyle(size=BODY, color=Ink.MUTED, font_family=rest.pop("hint_font", SANS)),
         border_radius=RADIUS_FIELD,
         border_color=Ink.FIELD,
@@ -45,6 +47,39 @@ class _Typing:
         self.committed = value
         self.given = value
         self.turn = 0
+        self.theirs: str | None = None
+
+    def changed_elsewhere(self, value: str, draft: str, number: bool) -> bool:
+        """Whether another value is given now than before, and not the one that was typed here."""
+        if self.given == value:
+            return False
+        self.given = value
+        if value == self.committed or _same(value, draft, number):
+            return False
+        self.committed = value
+        return True
+
+    def commit(self, words: str, on_commit: Callable[[str], object]) -> str | None:
+        """Hand over what was typed, unless it was before; answers with what that takes the place of, if somebody else
+        had changed it meanwhile."""
+        theirs, self.theirs = self.theirs, None
+        if words == self.committed:
+            return None
+        self.committed = words
+        on_commit(words)
+        return theirs
+
+    async def rested(self, seconds: float) -> bool:
+        """Wait a while, and answer whether no other key came meanwhile."""
+        mine = self.turn = self.turn + 1
+        if seconds:
+            await anyio.sleep(seconds)
+        return self.turn == mine
+
+
+def _heard(tip: Tip | None, focused: bool) -> None:
+    if tip is not None:
+        tip.told(focused)
 
 
 @component
@@ -61,55 +96,84 @@ def TextField(
     expand: bool = False,
     number: bool = False,
     rest: float = REST,
+    secret: bool = False,
+    tip: Tip | None = None,
 ) -> Any:
-    """A line or a few lines of text. `on_commit` gets the text on leaving, on Enter and after a rest."""
+    """A line or a few lines of text. `on_commit` gets the text on leaving, on Enter and after a rest.
+
+    A `secret` is not shown while it is typed.
+    """
     draft, set_draft = ft.use_state(value)
     typing = ft.use_memo(lambda: _Typing(value), [])
-    if typing.given != value:
-        typing.given = value
-        if value != typing.committed and not _same(value, draft, number):  # changed elsewhere, not in this field
+    untouched = draft == typing.committed
+    if typing.changed_elsewhere(value, draft, number):
+        if untouched:
             set_draft(value)
-            draft = typing.committed = value
+            draft = value
+        else:
+            typing.theirs = value
 
-    def commit(words: str) -> None:
-        if words != typing.committed:
-            typing.committed = words
-            on_commit(words)
+    def hand_over(words: str) -> None:
+        theirs = typing.commit(words, on_commit)
+        if theirs is not None:
+            told_of_theirs(label, lambda: take(theirs))
+
+    def take(theirs: str) -> None:
+        set_draft(theirs)
+        typing.commit(theirs, on_commit)
 
     async def typed(event: Any) -> None:
         words = str(event.data or "")
         set_draft(words)
-        mine = typing.turn = typing.turn + 1
-        if rest:
-            await anyio.sleep(rest)
-        if typing.turn == mine:
-            commit(words)
+        if await typing.rested(rest):
+            hand_over(words)
 
     async def submitted(event: Any) -> None:
         words = str(event.data if event.data is not None else draft)
         typing.turn += 1
-        commit(words)
-        if on_submit is not None:
-            result = on_submit()
-            if hasattr(result, "__await__"):
-                await result
+        hand_over(words)
+        await _done(on_submit)
+
+    def left() -> None:
+        hand_over(draft)
+        _heard(tip, False)
 
     return _box(
         label,
         hint,
+        tip,
         value=draft,
         on_change=act(typed),
-        on_blur=act(lambda: commit(draft)),
+        on_focus=act(lambda: _heard(tip, True)) if tip else None,
+        on_blur=act(left),
         on_submit=act(submitted),
         error=error or None,
-        multiline=lines > 1,
-        min_lines=1 if lines > 1 else None,
-        max_lines=lines,
-        shift_enter=lines > 1,
+        password=secret,
+        can_reveal_password=secret,
         autofocus=autofocus,
         expand=expand or None,
         text_style=ft.TextStyle(size=13, font_family=MONO, color=Ink.TEXT) if mono else None,
+        **_several(lines),
     )
+
+
+def told_of_theirs(name: str, take: Handler) -> None:
+    """Say that what was entered took the place of what another window had entered, and offer to go back to that."""
+    said = f"{name or 'This'} was changed in another window meanwhile; yours is kept."
+    toast(said, verb="Take theirs", do=take, seconds=12)
+
+
+def _several(lines: int) -> dict[str, Any]:
+    """What makes a field one of a few lines."""
+    many = lines > 1
+    return {"multiline": many, "min_lines": 1 if many else None, "max_lines": lines, "shift_enter": many}
+
+
+async def _done(on_submit: Handler | None) -> None:
+    if on_submit is not None:
+        result = on_submit()
+        if hasattr(result, "__await__"):
+            await result
 
 
 def _same(given: str, typed: str, number: bool) -> bool:
@@ -132,6 +196,7 @@ def NumberField(
     maximum: float | None = None,
     unit: str = "",
     width: int = 150,
+    tip: Tip | None = None,
 ) -> Any:
     """A number inside its limits; what does not fit is said beside the field and not handed over."""
     problem, set_problem = ft.use_state("")
@@ -147,7 +212,9 @@ def NumberField(
         [
             ft.Row(
                 [
-                    ft.Container(TextField(shown, check, label=label, error=problem and " ", number=True), width=width),
+                    ft.Container(
+                        TextField(shown, check, label=label, error=problem and " ", number=True, tip=tip), width=width
+                    ),
                     *([text.muted(unit)] if unit else []),
                 ],
                 spacing=8,
@@ -181,13 +248,26 @@ def Choice(
     label: str = "",
     width: int = 240,
     name: str = "",
+    tip: Tip | None = None,
 ) -> Any:
-    """One of several: (key, words) pairs. `name` is what screen readers say where no label is shown."""
+    """One of several: (key, words) pairs; nothing else that a browser may send is taken. `name` is what screen readers
+    say where no label is shown."""
+    known = {key for key, _ in options}
+
+    def choose(event: Any) -> None:
+        chosen = str(event.data or event.control.value)
+        if chosen in known:
+            on_change(chosen)
+
     menu = ft.Dropdown(
         value=value,
         options=[ft.DropdownOption(key=key, text=words) for key, words in options],
-        on_select=act(lambda event: on_change(str(event.data or event.control.value))),
+        on_select=act(choose),
         label=label or None,
+        label_style=dotted(BODY, Ink.MUTED, tip) if tip else None,
+        tooltip=tip.words if tip else None,
+        on_focus=act(lambda: _heard(tip, True)) if tip else None,
+        on_blur=act(lambda: _heard(tip, False)) if tip else None,
         width=width,
         text_size=BODY,
         border_color=Ink.FIELD,
@@ -201,13 +281,16 @@ def Choice(
 
 
 @component
-def Switch(value: bool, on_change: Callable[[bool], object], label: str = "") -> Any:
+def Switch(value: bool, on_change: Callable[[bool], object], label: str = "", tip: Tip | None = None) -> Any:
     """On or off, at once."""
     return ft.Switch(
         value=value,
         label=label or None,
-        label_text_style=ft.TextStyle(size=BODY, color=Ink.TEXT, font_family=SANS),
+        label_text_style=dotted(BODY, Ink.TEXT, tip),
+        tooltip=tip.words if tip else None,
         on_change=act(lambda: on_change(not value)),
+        on_focus=act(lambda: _heard(tip, True)) if tip else None,
+        on_blur=act(lambda: _heard(tip, False)) if tip else None,
         active_color=Ink.FILL,
     )
 

@@ -16,6 +16,7 @@ import flet as ft
 
 from engine.core.errors import unexpected
 from studio.kit.states import ErrorCard
+from studio.pace import pace_of
 from studio.theme import RADIUS_CARD, SMALL, Ink
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def act(handler: Handler | None) -> Handler | None:
     if inspect.iscoroutinefunction(handler):
 
         async def later(event: Any) -> None:
+            _used()
             try:
                 await (handler(event) if wants_event else handler())
             except Exception as error:  # noqa: BLE001 - the last guard before Flet
@@ -56,12 +58,18 @@ def act(handler: Handler | None) -> Handler | None:
         return later
 
     def now(event: Any) -> None:
+        _used()
         try:
             handler(event) if wants_event else handler()
         except Exception as error:  # noqa: BLE001 - the last guard before Flet
             _report(handler, error)
 
     return now
+
+
+def _used() -> None:
+    """Somebody works with this page."""
+    pace_of(ft.context.page).use()
 
 
 def _wants_event(handler: Handler) -> bool:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import flet as ft
 
 from studio.kit import text
+from studio.kit.motion import Running
 from studio.kit.words import percent
 from studio.theme import S1, Ink
 
 
 def bar(share: float | None, *, color: str = Ink.FILL, name: str = "", height: int = 6) -> ft.Control:
     """A thin bar, 0 to 1; None means unknown (it moves)."""
+    if share is None:
+        return Running(color, height, name)
     return ft.ProgressBar(
-        value=None if share is None else max(0.0, min(1.0, share)),
+        value=max(0.0, min(1.0, share)),
         color=color,
         bgcolor=Ink.TRACK,
         bar_height=height,
         border_radius=ft.BorderRadius.all(height / 2),
         semantics_label=name or None,
-        semantics_value=None if share is None else round(share * 100),
+        semantics_value=round(share * 100),
     )
 
 

@@ -8,6 +8,7 @@ import flet as ft
 
 from engine.spec.records import Action, Card
 from studio.kit import text
+from studio.kit.motion import Turning
 from studio.theme import RADIUS_CARD, S2, S3, S4, S6, Ink
 
 TONES = {
@@ -96,7 +97,7 @@ def loading(what: str = "Loading") -> ft.Control:
     """Something is on its way."""
     return ft.Semantics(
         content=ft.Row(
-            [ft.ProgressRing(width=16, height=16, stroke_width=2, color=Ink.FILL), text.muted(f"{what}…", size=14)],
+            [Turning(), text.muted(f"{what}…", size=14)],
             spacing=S3,
         ),
         live_region=True,

@@ -13,7 +13,7 @@ import msgspec
 
 from studio.kit import text
 from studio.kit.guard import act, component
-from studio.theme import RADIUS_FIELD, S1, S3, SMALL, Ink
+from studio.theme import RADIUS_FIELD, S1, S2, S3, SMALL, Ink
 
 AHEAD = 6
 """Rows made above and below those that are seen."""
@@ -116,3 +116,22 @@ def Tick(name: str, value: bool, on_change: Callable[[bool], object]) -> Any:
     """A box to tick, named for screen readers."""
     box = ft.Checkbox(value=value, on_change=act(lambda: on_change(not value)), active_color=Ink.ACTION, tooltip=name)
     return ft.MergeSemantics(content=box)
+
+
+def figures(heads: Sequence[str], rows: Sequence[Sequence[str | ft.Control]], widths: Sequence[int]) -> ft.Control:
+    """A table of figures with named columns; it scrolls sideways where there is no room."""
+    lines: list[ft.Control] = [_line([text.muted(head) for head in heads], widths)]
+    for cells in rows:
+        drawn = [text.body(cell) if isinstance(cell, str) else cell for cell in cells]
+        lines.append(_line(drawn, widths, rule=True))
+    table = ft.Column(lines, spacing=0, tight=True)
+    return ft.Row([table], scroll=ft.ScrollMode.AUTO)
+
+
+def _line(cells: Sequence[ft.Control], widths: Sequence[int], *, rule: bool = False) -> ft.Control:
+    boxes: list[ft.Control] = [ft.Container(cell, width=width) for cell, width in zip(cells, widths, strict=True)]
+    return ft.Container(
+        ft.Row(boxes, spacing=S3, vertical_alignment=ft.CrossAxisAlignment.CENTER),
+        border=ft.Border.only(top=ft.BorderSide(1, Ink.BORDER)) if rule else None,
+        padding=ft.Padding.symmetric(vertical=S2),
+    )

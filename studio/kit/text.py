@@ -9,6 +9,8 @@ import flet as ft
 from studio.theme import BODY, LARGE, MONO, SANS, SMALL, TITLE, Ink
 
 STRONG = f"{SANS} Semibold"
+LONGEST_LINE = 220
+"""Letters of a line that are sent; what is longer is cut before."""
 
 
 def _text(value: str, size: float, *, strong: bool = False, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
@@ -55,3 +57,9 @@ def code(value: str, *, size: float = 13, color: str = Ink.TEXT, **rest: Any) ->
     """Ids, paths, logs and model text."""
     options: dict[str, Any] = {"size": size, "color": color, "font_family": MONO, "selectable": True, **rest}
     return ft.Text(value, **options)
+
+
+def one_line(words: str) -> ft.Control:
+    """A name or a prompt on one line, cut where it is too long."""
+    shown = " ".join(words.split())[:LONGEST_LINE]
+    return label(shown, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS, expand=True)

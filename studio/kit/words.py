@@ -8,6 +8,7 @@ import time
 from engine.runs.views import Eta
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+LONGEST_ON_CHIP = 40
 
 
 def duration(seconds: float) -> str:
@@ -102,3 +103,8 @@ def ago(moment: float, now: float | None = None) -> str:
         if passed < limit:
             return plural(int(passed // factor), one) + " ago"
     return time.strftime("%d %b %Y", time.localtime(moment))
+
+
+def named(words: str) -> str:
+    """A name for a chip, a badge or a button, cut in its middle where it is too long: numbers stand at its end."""
+    return words if len(words) <= LONGEST_ON_CHIP else f"{words[: LONGEST_ON_CHIP - 15]}…{words[-14:]}"

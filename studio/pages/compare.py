@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
@@ -9,7 +10,7 @@ import flet as ft
 
 from engine.results.comparison import LEAST, MOST, Comparison
 from engine.results.subjects import Subject
-from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.hooks import go, use_attempt, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     ErrorCard,
@@ -22,6 +23,7 @@ from studio.kit import (
     link,
     loading,
     muted,
+    named,
     primary,
     row,
     section,
@@ -30,14 +32,10 @@ from studio.kit import (
 from studio.pages.compare_curves import Curves
 from studio.pages.compare_examples import Errors, Examples
 from studio.pages.compare_tables import measures, recipes, taken
-from studio.pages.evaluation_parts import named, use_attempt, use_latest
 from studio.pages.evaluation_start import AtWork, at_work, evaluates
 from studio.pages.wizard_state import review_draft
 from studio.shell import frame
 from studio.theme import S2, S3, S4
-
-COLORS = ("#7C3AED", "#0284C7", "#D97706", "#0F9D8A", "#DB2777")
-"""Of what is compared, in its order: told apart also by those who do not see all colours."""
 
 
 def ids_of(route: str) -> tuple[str, ...]:
@@ -103,7 +101,7 @@ def Compared(ids: tuple[str, ...]) -> Any:
     elif found is None:
         content = [loading("Comparing every answer")]
     else:
-        content = _content(found, ids, surroundings.columns == 1)
+        content = _content(found, ids, surroundings.palette.versions)
     return frame(
         surroundings.width,
         surroundings.columns,
@@ -113,12 +111,12 @@ def Compared(ids: tuple[str, ...]) -> Any:
     )
 
 
-def _content(found: Comparison, ids: tuple[str, ...], narrow: bool) -> list[ft.Control]:
+def _content(found: Comparison, ids: tuple[str, ...], colors: Sequence[str]) -> list[ft.Control]:
     subjects = found.subjects
     blocks: list[ft.Control] = [
-        row(*(_subject(each, place, ids) for place, each in enumerate(subjects)), spacing=S3),
+        row(*(_subject(each, place, ids, colors[place]) for place, each in enumerate(subjects)), spacing=S3),
         Verdict(found),
-        Curves(subjects, COLORS),
+        Curves(subjects, colors),
     ]
     if found.measures:
         blocks.append(section("Measures", measures(found), muted("The best is marked; in brackets the 95 % interval.")))
@@ -128,14 +126,14 @@ def _content(found: Comparison, ids: tuple[str, ...], narrow: bool) -> list[ft.C
     if found.clusters:
         blocks.append(Errors(found))
     if found.rows:
-        blocks.append(Examples(found, COLORS))
+        blocks.append(Examples(found, colors))
     blocks.append(section("Go on", *(Onward(each) for each in subjects)))
     return blocks
 
 
-def _subject(each: Subject, place: int, ids: tuple[str, ...]) -> ft.Control:
+def _subject(each: Subject, place: int, ids: tuple[str, ...], color: str) -> ft.Control:
     """Whose colour is whose; pressed, it leaves the comparison where enough others stay."""
-    mark = ft.Container(width=12, height=12, border_radius=6, bgcolor=COLORS[place])
+    mark = ft.Container(width=12, height=12, border_radius=6, bgcolor=color)
     route = f"/versions/{each.version}" if each.version else f"/runs/{each.run}"
     leave = (
         [chip("Leave out", lambda: go(_address(tuple(i for i in ids if i != ids[place]))))] if len(ids) > LEAST else []

@@ -9,8 +9,22 @@ import flet as ft
 
 from engine.results.comparison import Comparison, ErrorCluster, ExampleRow
 from studio.hooks import use_surroundings
-from studio.kit import card, chip, component, muted, plural, quiet, row, section
-from studio.pages.evaluation_parts import answer, beside, figures, measured, named, one_line
+from studio.kit import (
+    answer,
+    beside,
+    card,
+    chip,
+    component,
+    figures,
+    muted,
+    named,
+    one_line,
+    plural,
+    quiet,
+    row,
+    section,
+)
+from studio.pages.evaluation_parts import measured
 from studio.theme import S3, Ink
 
 SHOWN = 6

@@ -8,9 +8,9 @@ import flet as ft
 
 from engine.results.comparison import Comparison, MeasureRow
 from engine.results.subjects import Subject
-from studio.kit import body, muted, short
+from studio.kit import body, figures, muted, named, short
 from studio.kit.words import duration
-from studio.pages.evaluation_parts import figures, interval, measured, named
+from studio.pages.evaluation_parts import interval, measured
 from studio.theme import S1, SANS, Ink
 
 NAME, CELL = 190, 180

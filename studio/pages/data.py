@@ -42,7 +42,9 @@ def DataList() -> Any:
     """The library."""
     engine = use_engine()
     surroundings = use_surroundings()
-    datasets = use_topic(engine.library.datasets, every=0.5)
+    leaving = use_topic(use_session().leaving, every=0.0)
+    every = use_topic(engine.library.datasets, every=0.5)
+    datasets = tuple(each for each in every if each.id not in leaving)
     doing, set_doing = ft.use_state("")
     words, set_words = ft.use_state("")
     window, set_window = ft.use_state(WINDOW)

@@ -10,7 +10,7 @@ from engine.core.errors import unexpected
 from engine.data.export import format_from
 from engine.data.nouns import Dataset, ExportFormat
 from engine.data.steps import step_from
-from studio.hooks import go, use_engine, use_loaded, use_surroundings
+from studio.hooks import go, use_engine, use_loaded, use_session, use_surroundings
 from studio.kit import (
     Busy,
     Choice,
@@ -36,6 +36,7 @@ from studio.kit import (
 from studio.pages.data_browse import words_of
 from studio.pages.data_quality import step_words
 from studio.theme import S2, S3, S4, Ink
+from studio.undo import delete_later
 
 if TYPE_CHECKING:
     from engine.data.diff import Difference, RowChange
@@ -178,8 +179,8 @@ def Export(dataset: Dataset) -> Any:
 
 @component
 def Delete(dataset: Dataset, can_undo: bool) -> Any:
-    """Go back to the version before, or delete this one, once it was confirmed."""
-    engine = use_engine()
+    """Go back to the version before, or delete this one, once it was confirmed; that can be undone for a moment."""
+    engine, session = use_engine(), use_session()
     asked, set_asked = ft.use_state(False)
 
     async def undo() -> None:
@@ -188,17 +189,16 @@ def Delete(dataset: Dataset, can_undo: bool) -> Any:
         toast("Undone. This is the version before.")
 
     async def delete() -> None:
-        await engine.library.delete(dataset.id)
         go("/data")
-        toast(f"{dataset.name} was deleted.")
+        await delete_later(session, (dataset.id,), f"{dataset.name} is deleted.", engine.library.delete)
 
     if asked:
         return notice(
             "bad",
             f"Delete {dataset.name} with its {plural(dataset.rows, 'row')}?",
-            "This cannot be undone. Other versions, the file it came from and models trained on it stay.",
+            "Other versions, the file it came from and models trained on it stay. It can be undone for a moment.",
             row(
-                Busy("Delete it for good", "Deleting", delete, icon=ft.Icons.DELETE_OUTLINE, main=False),
+                danger("Delete it", delete, icon=ft.Icons.DELETE_OUTLINE),
                 quiet("Keep it", lambda: set_asked(False)),
             ),
         )

@@ -22,9 +22,10 @@ from studio.kit import (
     number,
     plural,
     quiet,
+    termed,
 )
 from studio.pages.wizard_needs import electricity, grams, memory_bars, price
-from studio.pages.wizard_state import PlanState, chosen_model, profile_title, use_models
+from studio.pages.wizard_state import PlanState, chosen_model, goes_on, profile_title, use_models
 from studio.session import WizardDraft
 from studio.theme import S2, S3
 
@@ -44,6 +45,8 @@ def EstimatePanel(draft: WizardDraft, state: PlanState) -> Any:
         ("Model", model.name if model else ""),
     ]
     lines: list[ft.Control] = [_line(name, words or "not chosen yet") for name, words in chosen]
+    if onward := goes_on(draft):
+        lines.append(_line("Begins with", onward.title))
     if state.plan is not None:
         numbers: ft.Control = Numbers(state.plan.estimate, state.plan.total_steps)
     elif state.waiting:
@@ -99,4 +102,4 @@ def Numbers(estimate: Estimate, steps: int) -> Any:
 
 
 def _pair(name: str, value: ft.Control) -> ft.Control:
-    return ft.Row([muted(name), value], alignment=ft.MainAxisAlignment.SPACE_BETWEEN)
+    return ft.Row([ft.Container(termed(name), expand=True), value], spacing=S2)

@@ -6,19 +6,22 @@ from typing import Any
 
 import flet as ft
 
+from engine.results.agreement import in_words
 from engine.results.evaluation import Evaluation, Judged, Result
 from engine.results.listing import Listed
 from engine.results.score import Part, Score
 from engine.results.verdict import chance
-from studio.hooks import use_engine, use_surroundings
+from studio.hooks import use_engine, use_latest, use_surroundings
 from studio.kit import (
     Choice,
     ErrorCard,
     badge,
     bar,
+    beside,
     body,
     card,
     component,
+    figures,
     label,
     loading,
     muted,
@@ -27,8 +30,10 @@ from studio.kit import (
     row,
     section,
 )
+from studio.pages.evaluation_checks import checks_of
 from studio.pages.evaluation_examples import Confused, Examples
-from studio.pages.evaluation_parts import BANDS, OUTCOMES, beside, figures, interval, measured, use_latest
+from studio.pages.evaluation_judge import Judge
+from studio.pages.evaluation_parts import BANDS, OUTCOMES, interval, measured
 from studio.pages.evaluation_start import Measure
 from studio.theme import S1, S2, S3, S4, Ink
 
@@ -54,7 +59,8 @@ def Evaluations(each: Listed, changed: int) -> Any:
         blocks.append(row(Choice(shown.run, options, choose, label="Evaluation", width=320)))
     if shown is not None:
         blocks.append(Found(shown, key=shown.run))  # type: ignore[call-arg]
-    blocks.append(Measure(each, not found))
+        blocks.append(Judge(each.version.id, shown.run, shown.judged is not None))
+    blocks.append(Measure(each, not found, checks_of(found)))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 
@@ -158,6 +164,7 @@ def _judged(found: Judged) -> ft.Control:
     words = f"{found.judge} judged {found.examples} examples; {found.not_judged} gave no usable answer."
     if found.examples:
         words += f" On {percent(found.flipped)} the order of the answers decided."
+    words += f" {in_words(found.agreement)}"
     return section(
         "Judged, 1 to 5", figures(("criterion", "base", "tuned", "difference"), rows, (160, 80, 80, 100)), muted(words)
     )

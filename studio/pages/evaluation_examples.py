@@ -13,20 +13,23 @@ from engine.results.metrics.labels import OTHER, Confusion
 from studio.hooks import use_surroundings
 from studio.kit import (
     TextField,
+    answer,
     badge,
+    beside,
     body,
     card,
     chip,
     component,
     label,
     muted,
+    one_line,
     percent,
     plural,
     quiet,
     row,
     section,
 )
-from studio.pages.evaluation_parts import answer, beside, measured, one_line
+from studio.pages.evaluation_parts import measured
 from studio.theme import S1, S2, S3, Ink
 
 SHOWN = 8

@@ -1,4 +1,5 @@
-"""Starting an evaluation: which rows, how many, what else to look for in the answers; its progress, and its end."""
+"""Starting an evaluation: which rows, how many, what else to look for in the answers, whether a model judges them; its
+progress, and its end."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from engine import orders
 from engine.results.listing import Listed
 from engine.runs.views import RunView
 from engine.spec.records import RunState
-from engine.spec.suite import Pattern, Side
-from studio.hooks import use_engine, use_surroundings, use_topic
+from engine.spec.suite import Check, Pattern, Side
+from studio.hooks import use_attempt, use_engine, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     Choice,
     ErrorCard,
     NumberField,
+    Switch,
     TextField,
     bar,
     body,
@@ -30,7 +32,8 @@ from studio.kit import (
     row,
     section,
 )
-from studio.pages.evaluation_parts import use_attempt
+from studio.pages.evaluation_checks import Checks
+from studio.pages.evaluation_judge import JudgeDraft, JudgeFields
 from studio.theme import S2, S3
 
 if TYPE_CHECKING:
@@ -59,8 +62,9 @@ def at_work(run: RunView) -> bool:
 
 
 @component
-def Measure(each: Listed, first: bool) -> Any:
-    """The evaluation at work, or the way to start one; `first` when there is none yet."""
+def Measure(each: Listed, first: bool, before: tuple[Check, ...] = ()) -> Any:
+    """The evaluation at work, or the way to start one; `first` when there is none yet, `before` the checks that earlier
+    ones had."""
     engine = use_engine()
     runs = use_topic(engine.runs.list, every=0.5)
     open_, set_open = ft.use_state(False)
@@ -75,7 +79,7 @@ def Measure(each: Listed, first: bool) -> Any:
     if first:
         words = "Is it better? Let the base and this version answer rows that training never saw."
         blocks.append(body(words))
-    blocks.append(Wish(each, open_))
+    blocks.append(Wish(each, open_, before))
     more = quiet("Fewer options" if open_ else "More options", lambda: set_open(lambda now: not now))
     return section("Evaluate it" if first else "Evaluate it again", card(ft.Column(blocks, spacing=S3)), action=more)
 
@@ -108,14 +112,18 @@ def AtWork(run_id: str) -> Any:
 
 
 @component
-def Wish(each: Listed, all_options: bool) -> Any:
-    """What to ask, and to look for in the answers."""
+def Wish(each: Listed, all_options: bool, before: tuple[Check, ...]) -> Any:
+    """What to ask, and to look for in the answers, and who judges them."""
     engine = use_engine()
     datasets = use_topic(engine.library.datasets, every=1.0)
     dataset, set_dataset = ft.use_state(OWN)
     side, set_side = ft.use_state("held-out")
     rows, set_rows = ft.use_state(0)
     patterns, set_patterns = ft.use_state(tuple[Pattern, ...]())
+    checks, set_checks = ft.use_state(tuple[Check, ...]())
+    judging, set_judging = ft.use_state(False)
+    judge, set_judge = ft.use_state(JudgeDraft())
+    key, set_key = ft.use_state("")
     problem, trying = use_attempt()
 
     def take(other: str) -> None:
@@ -124,14 +132,25 @@ def Wish(each: Listed, all_options: bool) -> Any:
 
     async def start() -> None:
         wish = orders.Measuring(
-            dataset="" if dataset == OWN else dataset, side=cast(Side, side), rows=rows, patterns=patterns
+            dataset="" if dataset == OWN else dataset,
+            side=cast(Side, side),
+            rows=rows,
+            patterns=patterns,
+            checks=checks,
         )
-        await engine.outcomes.evaluate(each.version.id, wish)
+        chosen = engine.judging.looked_over(judge.chosen) if judging else None
+        run = await engine.outcomes.evaluate(each.version.id, wish)
+        if chosen is not None:
+            engine.judging.after(run, chosen, key)
 
     blocks: list[ft.Control] = []
     if all_options:
         blocks.append(_which(dataset, side, rows, datasets, take, set_side, set_rows))
         blocks.append(Patterns(patterns, lambda now: set_patterns(lambda _: now)))
+        blocks.append(Checks(checks, before, lambda now: set_checks(lambda _: now)))
+        blocks.append(Switch(judging, set_judging, label="Have a model judge the answers too"))
+        if judging:
+            blocks.append(JudgeFields(judge, lambda now: set_judge(lambda _: now), key, set_key))
     blocks.append(row(Busy("Evaluate", "Starting", trying(start), icon=ft.Icons.BALANCE)))
     if problem is not None:
         blocks.append(ErrorCard(problem))

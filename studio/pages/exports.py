@@ -13,7 +13,7 @@ from engine.results.exports import Exported
 from engine.results.listing import Listed
 from engine.spec.exports import Quant
 from engine.spec.records import RunState
-from studio.hooks import go, use_engine, use_surroundings, use_topic
+from studio.hooks import go, use_attempt, use_engine, use_latest, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     Choice,
@@ -44,7 +44,6 @@ from studio.kit import (
     title,
     toast,
 )
-from studio.pages.evaluation_parts import use_attempt, use_latest
 from studio.pages.evaluation_start import at_work
 from studio.pages.exports_certificate import CertificateView
 from studio.shell import frame
@@ -105,7 +104,8 @@ def VersionExports(each: Listed) -> Any:
 def Forms(each: Listed) -> Any:
     """The forms, those that can be had first."""
     engine = use_engine()
-    count = 1 if use_surroundings().columns == 1 else 2
+    surroundings = use_surroundings()
+    count = 1 if surroundings.columns == 1 else 2
     place, set_place = ft.use_state("")
     found, problem = use_latest(lambda: engine.exports.offers(each.version.id), [each.version.id, each.archived])
     if problem is not None:
@@ -120,13 +120,14 @@ def Forms(each: Listed) -> Any:
         width=420,
     )
     note = "Each export is asked the same prompts as the trained model, and gets a certificate of what came out."
-    return section("Export it as", muted(note, size=14), ft.Row([where], wrap=True), columns(cards, count))
+    into = [] if surroundings.confined else [ft.Row([where], wrap=True)]
+    return section("Export it as", muted(note, size=14), *into, columns(cards, count))
 
 
 @component
 def FormCard(version_id: str, offers: list[Offer], place: str) -> Any:
     """One form: what it is for, its number formats, the room it needs; or why it cannot be had."""
-    engine = use_engine()
+    engine, confined = use_engine(), use_surroundings().confined
     there = [offer for offer in offers if offer.offered]
     usual = next((offer for offer in there if offer.quant == USUAL_QUANT), (there or offers)[0])
     quant, set_quant = ft.use_state(str(usual.quant))
@@ -135,7 +136,7 @@ def FormCard(version_id: str, offers: list[Offer], place: str) -> Any:
 
     async def start() -> None:
         wanted = None if chosen.quant == "none" else cast(Quant, chosen.quant)
-        into = given_path(place) if place.strip() else None
+        into = given_path(place) if place.strip() and not confined else None
         await engine.exports.start(version_id, chosen.form, wanted, into)
         toast(f"{chosen.title}: the export begins.")
 

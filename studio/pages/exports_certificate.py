@@ -8,8 +8,7 @@ import flet as ft
 
 from engine.spec.exports import Certificate, Check, Exchange
 from studio.hooks import use_surroundings
-from studio.kit import bar, body, component, label, muted, plural, quiet, row, short
-from studio.pages.evaluation_parts import answer, beside, one_line
+from studio.kit import answer, bar, beside, body, component, label, muted, one_line, plural, quiet, row, short
 from studio.theme import RADIUS_CARD, S1, S2, S3, Ink
 
 

@@ -9,11 +9,13 @@ import flet as ft
 
 from engine.spec.records import Action, Card, RunState
 from studio.charts import Curve, in_words, zones
-from studio.hooks import use_session, use_surroundings
+from studio.guides import term_of
+from studio.hooks import use_surroundings
 from studio.kit import (
     Busy,
     Choice,
     ErrorCard,
+    Explained,
     NumberField,
     Switch,
     TextField,
@@ -50,7 +52,6 @@ from studio.kit.slider import Slider
 from studio.kit.table import Rows
 from studio.plot import Plot
 from studio.shell import frame
-from studio.terms import term
 from studio.theme import S3
 
 FAILED = Card(what="The disk is full.", why="3 GB were needed.", actions=(Action(label="Free some space."),))
@@ -106,7 +107,6 @@ def _buttons() -> ft.Control:
 @component
 def Fields() -> Any:
     """Fields keep what is entered here."""
-    explain = use_session().overlay.set
     words, set_words = ft.use_state("")
     number, set_number = ft.use_state(0.5)
     choice, choose = ft.use_state("one")
@@ -117,7 +117,7 @@ def Fields() -> Any:
         Choice(choice, [("one", "One"), ("two", "Two")], choose, label="Choice"),
         Switch(on, turn, "Switch"),
         Slider("Slider", number, set_number),
-        term("rank", "A term", "A setting's help.", explain),
+        Explained("A term", term_of("rank"), "A setting's help."),
     )
 
 

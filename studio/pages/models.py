@@ -8,7 +8,7 @@ import flet as ft
 
 from engine.plan.models import BaseModel, UnusableModel
 from engine.planning import MethodNeed
-from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.hooks import go, use_attempt, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     ErrorCard,
@@ -32,7 +32,6 @@ from studio.kit import (
     toast,
 )
 from studio.kit.meters import meter
-from studio.pages.evaluation_parts import use_attempt
 from studio.pages.wizard_found import finding_notice
 from studio.pages.wizard_model import size_words
 from studio.shell import frame
@@ -54,7 +53,7 @@ def ModelList() -> Any:
         surroundings.columns,
         title("Models"),
         *(ModelCard(each, key=each.path) for each in models),  # type: ignore[call-arg]
-        Add(),
+        *([] if surroundings.confined else [Add()]),
         *([section("Cannot be used", *(_unusable(each) for each in found.unusable))] if found.unusable else []),
         actions=(quiet("Look again", lambda: look(lambda times: times + 1), icon=ft.Icons.REFRESH),),
     )
@@ -64,7 +63,8 @@ def ModelList() -> Any:
 def ModelCard(model: BaseModel) -> Any:
     """One model: its architecture, its size, and what training it by each method takes."""
     session = use_session()
-    count = 2 if use_surroundings().columns == 1 else 4
+    surroundings = use_surroundings()
+    count = 2 if surroundings.columns == 1 else 4
     open_, set_open = ft.use_state(False)
 
     def use() -> None:
@@ -83,7 +83,7 @@ def ModelCard(model: BaseModel) -> Any:
         row(label(model.name, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), badge(model.architecture, "plain")),
         columns(facts, count),
         *([] if model.chat_template else [muted("Has no chat template of its own; a plain one is used.", size=14)]),
-        code(model.path, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS),
+        *([] if surroundings.confined else [code(model.path, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS)]),
         *(finding_notice(each) for each in model.findings),
         row(
             primary("Use it in a new run", use, icon=ft.Icons.AUTO_FIX_HIGH),

@@ -8,6 +8,7 @@ import flet as ft
 
 from engine.runs.views import RunView
 from engine.spec.records import RunState
+from engine.spec.runspec import TrainJob
 from studio.charts import zones
 from studio.hooks import go, use_engine, use_surroundings, use_topic
 from studio.kit import (
@@ -24,6 +25,7 @@ from studio.kit import (
     fact,
     gigabytes,
     heading,
+    link,
     muted,
     notice,
     percent,
@@ -90,11 +92,24 @@ def RunBody(run_id: str) -> Any:
     return frame(
         surroundings.width,
         surroundings.columns,
-        ft.Column([title(run.name), row(dot(run.state), muted(run_line(run)))], spacing=2, tight=True),
+        ft.Column([title(run.name), row(dot(run.state), muted(run_line(run))), GoesOn(live)], spacing=2, tight=True),
         *blocks,
         actions=_verbs(run, engine.runs),
         panel=panel,
     )
+
+
+@component
+def GoesOn(live: LiveRun) -> Any:
+    """The version that this run goes on from, by its title; nothing for one that begins with the base."""
+    versions = use_topic(use_engine().outcomes.versions, every=1.0)
+    parent = live.spec.job.parent if isinstance(live.spec.job, TrainJob) else None
+    if parent is None:
+        return ft.Container(height=0, visible=False)
+    found = next((each for each in versions if each.id == parent.name), None)
+    if found is None:
+        return muted("Goes on from a version that was deleted.")
+    return link(f"Goes on from {found.title}", f"/versions/{found.id}")
 
 
 def _verbs(run: RunView, runs: Any) -> tuple[ft.Control, ...]:

@@ -11,7 +11,7 @@ import msgspec
 from engine.spec.records import Event
 from studio.charts import Curve, Mark, in_words, zones
 from studio.hooks import use_feed, use_surroundings, use_topic
-from studio.kit import component, muted, plural, row
+from studio.kit import color_key, component, muted, plural, row
 from studio.pages.run_healing import ANOMALY, LOOKS, RECOVERY, tone_of
 from studio.plot import SIGN, Plot, Sign
 from studio.theme import S2, S4, Ink, Palette
@@ -102,17 +102,12 @@ def _said(signs: list[Happened]) -> str:
 def _legend(signs: list[Happened]) -> ft.Control:
     kinds = {each.kind for each in signs}
     return row(
-        _key(Ink.FILL, "training"),
-        _key(Ink.PURPLE, "held-out rows"),
+        color_key(Ink.FILL, "training"),
+        color_key(Ink.PURPLE, "held-out rows"),
         muted("triangles: checkpoints, green the best"),
         *(_icon_key(kind) for kind in (ANOMALY, RECOVERY) if kind in kinds),
         spacing=S4,
     )
-
-
-def _key(color: str, words: str) -> ft.Control:
-    line = ft.Container(width=16, height=3, bgcolor=color, border_radius=2)
-    return ft.Row([line, muted(words)], spacing=S2, tight=True)
 
 
 def _icon_key(kind: str) -> ft.Control:

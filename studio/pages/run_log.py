@@ -76,6 +76,7 @@ def Log(live: LiveRun) -> Any:
         spacing=2,
         height=min(360, 22 * max(1, len(shown)) + 16),
         auto_scroll=held < 0,
+        auto_scroll_animation=0,
         build_controls_on_demand=False,
     )
     cut = f", the last {LINES} shown" if len(matching) > LINES else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import flet as ft
 
 from engine.spec.records import RunState
 from studio.hooks import go, use_engine, use_task, use_topic
 from studio.kit import Busy, badge, bar, body, card, component, label, muted, percent, primary, row, section
+from studio.pace import pace_of
 from studio.theme import S2, S3, S4, Ink
 
 if TYPE_CHECKING:
@@ -44,9 +44,11 @@ def Verdict(version: Version) -> Any:
     measuring = next((run for run in runs if _measures(run, version)), None) if found is None else None
     counting = measuring is not None and measuring.state is RunState.COMPLETED
 
+    pace = pace_of(ft.context.page)
+
     async def wait_for_the_count() -> None:
         while counting:
-            await anyio.sleep(0.5)
+            await pace.rest(0.5)
             look_again(lambda times: times + 1)
 
     use_task(wait_for_the_count, [counting])

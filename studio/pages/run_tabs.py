@@ -10,8 +10,10 @@ import flet as ft
 
 from engine.spec.fields import settings_of
 from engine.spec.runspec import TrainJob
-from studio.hooks import use_feed, use_session, use_topic
+from studio.guides import term_of
+from studio.hooks import use_feed, use_topic
 from studio.kit import (
+    Explained,
     ago,
     badge,
     body,
@@ -27,7 +29,6 @@ from studio.kit import (
     short,
 )
 from studio.pages.run_log import Log
-from studio.terms import term
 from studio.theme import S2, S3
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ def _tone(kind: str) -> str:
 @component
 def Settings(live: LiveRun) -> Any:
     """Every value this run was started with."""
-    explain = use_session().overlay.set
     job = live.spec.job
     if not isinstance(job, TrainJob):
         return muted("This run has no training settings.", size=14)
@@ -85,7 +85,7 @@ def Settings(live: LiveRun) -> Any:
             lines.append(
                 ft.Row(
                     [
-                        ft.Container(term(name, setting.title, setting.help, explain), width=220),
+                        ft.Container(Explained(setting.title, term_of(name), setting.help), width=220),
                         code(", ".join(value) if isinstance(value, tuple) else str(value)),
                         muted(setting.unit),
                     ],

@@ -30,6 +30,17 @@ def Tuning(live: LiveRun) -> Any:
     if control is not None and control.learning_rate is not None and control.attempt == run.attempt:
         peak = control.learning_rate
     wanted, want = ft.use_state(peak)
+    before = ft.use_ref(peak)
+    lost, lose = ft.use_state("")
+
+    def follow() -> None:
+        """Somebody else applied another one meanwhile: that is told, and it is the one to go on from."""
+        mine = wanted not in (before.current, peak)
+        lose(f"{peak:g} was applied in another window meanwhile; your {wanted:g} was not." if mine else "")
+        before.current = peak
+        want(peak)
+
+    ft.use_effect(follow, [peak])
     if run.state is not RunState.RUNNING or not isinstance(job, TrainJob):
         return ft.Container(height=0, visible=False)
 
@@ -41,9 +52,10 @@ def Tuning(live: LiveRun) -> Any:
     words = f"It peaks at {peak:g}" + (f" and is {short(now)} at this step." if now is not None else ".")
     field = NumberField(peak, want, label="Peak learning rate", minimum=LEAST_RATE, maximum=MOST_RATE, width=200)
     fields = row(field, Busy("Apply", "Applying", apply, main=False, disabled=wanted == peak))
+    told = [notice("warn", lost)] if lost else []
     return section(
         "Change while it runs",
-        card(ft.Column([label("Learning rate"), muted(words), fields], spacing=S2, tight=True)),
+        card(ft.Column([label("Learning rate"), muted(words), fields, *told], spacing=S2, tight=True)),
     )
 
 

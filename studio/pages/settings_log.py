@@ -60,6 +60,7 @@ def LiveLog() -> Any:
         spacing=2,
         height=min(320, 22 * max(1, len(lines)) + 16),
         auto_scroll=True,
+        auto_scroll_animation=0,
     )
     return ft.Column([row(search, *chips), box, muted(plural(len(found), "line"))], spacing=S3)
 

@@ -8,7 +8,7 @@ import flet as ft
 
 from engine.core.errors import StudioError
 from engine.serving.leaving import RowsOf, TextForm
-from engine.serving.nouns import Conversation, thumbs
+from engine.serving.nouns import Conversation
 from engine.serving.talk import Talk
 from engine.spec.records import Card
 from studio.hooks import go, use_engine, use_loaded, use_session, use_topic
@@ -20,6 +20,7 @@ from studio.kit import (
     TextField,
     ago,
     card,
+    card_with_tools,
     component,
     heading,
     icon_button,
@@ -94,7 +95,7 @@ def Past(kept: Conversation, here: bool) -> Any:
         field = TextField(name, set_name, label="Title", on_submit=rename, autofocus=True, rest=0)
         buttons = row(quiet("Rename", rename), quiet("Cancel", lambda: set_naming(False)))
         return card(ft.Column([field, buttons], spacing=S2, tight=True))
-    rated = len(thumbs(kept))
+    rated = kept.thumbs
     facts = f"{plural(len(kept.turns), 'question')}, {ago(kept.changed)}" + (f", {rated} rated" if rated else "")
     face = ft.Column(
         [label(kept.title, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), muted(facts)], spacing=2, tight=True
@@ -108,8 +109,7 @@ def Past(kept: Conversation, here: bool) -> Any:
         ],
         spacing=0,
     )
-    pressed = card(face, on_click=open_it, selected=here, name=f"Open {kept.title}")
-    return ft.Column([pressed, tools], spacing=0, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+    return card_with_tools(face, tools, on_click=open_it, selected=here, name=f"Open {kept.title}")
 
 
 @component

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import flet as ft
 
 from engine.core.errors import DataError
+from engine.core.settings import Settings
+from studio.uploads import room
 
 URL_SECONDS = 600
 ENDINGS = ["csv", "tsv", "json", "jsonl", "parquet", "txt", "gz"]
@@ -31,15 +34,19 @@ class Uploads:
         elif event.progress is not None and event.progress >= 1.0:
             self._done.set()
 
-    async def choose(self, uploads: Path) -> Path | None:
-        """The chosen file as a path on this machine; None when nothing was chosen. Raises DataError."""
+    async def choose(self, home: Path, settings: Settings, *, confined: bool) -> Path | None:
+        """The chosen file as a path on this machine; None when nothing was chosen. Raises StudioError.
+
+        A `confined` page uploads in any case: the path of a file is what a browser says it is.
+        """
         chosen = await self.picker.pick_files(allowed_extensions=ENDINGS, file_type=ft.FilePickerFileType.CUSTOM)
         if not chosen:
             return None
         file = chosen[0]
-        if file.path:
+        if file.path and not confined:
             return Path(file.path)
-        return await self._upload(file, uploads)
+        await anyio.to_thread.run_sync(room, home, settings)
+        return await self._upload(file, home / "uploads")
 
     async def _upload(self, file: ft.FilePickerFile, uploads: Path) -> Path:
         """A folder of its own for every upload, so that no name can meet another."""
@@ -53,7 +60,7 @@ class Uploads:
             raise DataError(
                 f"“{file.name}” could not be taken over from the browser.",
                 self._error or "The upload did not finish.",
-                "Try again, or paste the file's path instead.",
+                "Try again, or paste the rows themselves.",
             )
         return uploads / place
 

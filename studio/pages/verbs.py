@@ -15,7 +15,8 @@ from engine.spec.records import Action, Fact, RunState
 from engine.spec.runspec import TrainJob
 from studio.hooks import go
 from studio.kit import toast
-from studio.pages.wizard_state import REVIEW, edits_that_fit
+from studio.pages.wizard_state import edits_that_fit
+from studio.session import REVIEW
 
 if TYPE_CHECKING:
     from engine.engine import Engine

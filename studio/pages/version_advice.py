@@ -9,9 +9,8 @@ import flet as ft
 
 from engine.results.advice import Advice
 from engine.results.versions import Version
-from studio.hooks import go, use_engine, use_session
+from studio.hooks import go, use_attempt, use_engine, use_latest, use_session
 from studio.kit import Busy, ErrorCard, badge, body, card, component, label, loading, muted, row, secondary, section
-from studio.pages.evaluation_parts import use_attempt, use_latest
 from studio.pages.wizard_state import review_draft
 from studio.theme import S2
 

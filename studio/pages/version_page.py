@@ -8,7 +8,7 @@ from typing import Any
 import flet as ft
 
 from engine.results.listing import Listed
-from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.hooks import go, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     ErrorCard,
     captioned,
@@ -27,7 +27,6 @@ from studio.kit import (
 )
 from studio.kit.words import duration
 from studio.pages.evaluation import Evaluations
-from studio.pages.evaluation_parts import use_latest
 from studio.pages.exports import VersionExports
 from studio.pages.version_advice import NextSteps
 from studio.pages.versions import Standing, badges, problems

@@ -10,7 +10,7 @@ import flet as ft
 
 from engine.results.care import Space
 from engine.results.listing import Listed
-from studio.hooks import go, use_engine, use_surroundings, use_topic
+from studio.hooks import go, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     ErrorCard,
@@ -28,6 +28,7 @@ from studio.kit import (
     link,
     loading,
     muted,
+    named,
     notice,
     plural,
     primary,
@@ -38,7 +39,7 @@ from studio.kit import (
     title,
     toast,
 )
-from studio.pages.evaluation_parts import BANDS, OUTCOMES, interval, named, use_latest
+from studio.pages.evaluation_parts import BANDS, OUTCOMES, interval
 from studio.pages.versions_care import Ask, care_for
 from studio.shell import frame
 from studio.theme import S1, S2, S3, Ink
@@ -59,7 +60,9 @@ def VersionList() -> Any:
     chosen, choose = ft.use_state(tuple[str, ...]())
     words, search = ft.use_state("")
     shown, show = ft.use_state(SHOWN)
-    found, problem = use_latest(engine.outcomes.listed, [changed, versions])
+    every, problem = use_latest(engine.outcomes.listed, [changed, versions])
+    leaving = use_topic(use_session().leaving, every=0.0)
+    found = every and tuple(each for each in every if each.version.id not in leaving)
     space, _ = use_latest(engine.outcomes.space, [changed, versions])
 
     def toggle(version_id: str) -> None:

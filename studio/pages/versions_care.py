@@ -10,7 +10,7 @@ import msgspec
 
 from engine.results.listing import Listed
 from engine.results.versions import Version
-from studio.hooks import go, use_engine, use_session
+from studio.hooks import go, use_attempt, use_engine, use_session
 from studio.kit import (
     Busy,
     ErrorCard,
@@ -29,19 +29,19 @@ from studio.kit import (
     section,
     toast,
 )
-from studio.pages.evaluation_parts import use_attempt
+from studio.kit.fields import told_of_theirs
 from studio.pages.wizard_state import review_draft
 from studio.theme import S3
+from studio.undo import delete_later
 
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-Verb = Literal["use", "archive", "restore", "delete"]
+Verb = Literal["use", "archive", "restore"]
 DONE: dict[Verb, str] = {
     "use": "is in use now",
     "archive": "is archived",
     "restore": "is restored",
-    "delete": "is deleted",
 }
 
 
@@ -62,8 +62,8 @@ class _Question:
         self.words: dict[str, tuple[str, str, str, str]] = {
             "delete": (
                 f"Delete {name}?",
-                f"That frees {frees} and cannot be undone.{shared} A capsule saved before brings it back.",
-                "Delete it for good",
+                f"That frees {frees}. It can be undone for a moment; then only a capsule brings it back.{shared}",
+                "Delete it",
                 "Deleting",
             ),
             "archive": (
@@ -84,15 +84,23 @@ class _Question:
 @component
 def Ask(each: Listed, verb: str, close: Callable[[], None], after: Callable[[], None] | None = None) -> Any:
     """Asks before weights are packed, unpacked or deleted; a refusal is explained in its place."""
-    engine = use_engine()
+    engine, session = use_engine(), use_session()
     problem, trying = use_attempt()
     what, why, words, doing = _Question(each).words[verb]
 
     async def do() -> None:
-        await care_for(engine, each.version, cast(Verb, verb))
+        if verb != "delete":
+            await care_for(engine, each.version, cast(Verb, verb))
         close()
         if after is not None:
             after()
+        if verb == "delete":
+            await delete_later(
+                session,
+                (each.version.id,),
+                f"{each.version.title} is deleted.",
+                lambda version_id: engine.outcomes.care_for(version_id, "delete"),
+            )
 
     if problem is not None:
         return ErrorCard(problem, also=quiet("Close", close))
@@ -137,18 +145,37 @@ def Deeds(each: Listed) -> Any:
 def Notes(version: Version) -> Any:
     """Notes and tags, kept when the field is left."""
     engine = use_engine()
+    shown = ft.use_ref(lambda: version)
+    shown.current = version
 
-    def write(words: str) -> None:
-        engine.outcomes.label(version.id, notes=words.strip())
+    def keep(name: str, words_of: Callable[[Version], str], write: Callable[[str], object], words: str) -> None:
+        """Writes, and tells when that takes the place of what another window wrote and this one did not show yet."""
+        theirs = words_of(engine.outcomes.folder.find(version.id))
+        write(words)
+        if theirs not in (words_of(shown.current or version), words):
+            told_of_theirs(name, lambda: write(theirs))
+
+    def note(words: str) -> None:
+        def write(text: str) -> None:
+            engine.outcomes.label(version.id, notes=text)
+
+        keep("Notes", lambda each: each.notes, write, words.strip())
 
     def tag(words: str) -> None:
-        engine.outcomes.label(version.id, tags=words.replace("#", "").split(","))
+        def write(text: str) -> None:
+            engine.outcomes.label(version.id, tags=text.split(","))
+
+        keep("Tags", _tags, write, words.replace("#", ""))
 
     return section(
         "Notes",
-        TextField(version.notes, write, label="Notes", hint="What to remember about it", lines=4),
-        TextField(", ".join(version.tags), tag, label="Tags", hint="separated by commas"),
+        TextField(version.notes, note, label="Notes", hint="What to remember about it", lines=4),
+        TextField(_tags(version), tag, label="Tags", hint="separated by commas"),
     )
+
+
+def _tags(version: Version) -> str:
+    return ", ".join(version.tags)
 
 
 class Saved(msgspec.Struct, frozen=True):

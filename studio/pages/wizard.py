@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import flet as ft
 
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
-from studio.kit import Busy, body, component, label, muted, primary, secondary, title, toast
+from studio.kit import Busy, body, component, label, muted, notice, primary, secondary, title, toast
 from studio.kit.guard import act
 from studio.pages.estimate import EstimatePanel
 from studio.pages.wizard_case import UseCases
 from studio.pages.wizard_data import DataStep, import_chosen
+from studio.pages.wizard_draft import DraftOffer
 from studio.pages.wizard_model import Models
 from studio.pages.wizard_review import Review
 from studio.pages.wizard_settings import SettingsStep
-from studio.pages.wizard_state import DATA, REVIEW, STEPS, PlanState, ready_until, use_plan
-from studio.session import WizardDraft
+from studio.pages.wizard_state import PlanState, goes_on, ready_until, use_plan
+from studio.session import DATA, REVIEW, STEPS, USE_CASE, WizardDraft
 from studio.shell import frame
 from studio.theme import S2, S3, S4, Ink
 
@@ -30,6 +32,8 @@ HEADLINES = (
     "How should it be trained?",
     "Ready to start",
 )
+
+LEAVE_SECONDS = 2.0
 
 
 @component
@@ -49,12 +53,16 @@ def Wizard() -> Any:
         lambda: Review(draft, state),
     )[step]()
     wide = surroundings.columns == 3
+    onward = goes_on(draft)
+    origin = f"New run from {onward.title}" if onward else "New run"
     steps = StepList(step, reach, vertical=False)
     return frame(
         surroundings.width,
         surroundings.columns,
-        ft.Column([muted(f"New run, step {step + 1} of {len(STEPS)}"), title(HEADLINES[step])], spacing=0, tight=True),
+        ft.Column([muted(f"{origin}, step {step + 1} of {len(STEPS)}"), title(HEADLINES[step])], spacing=0, tight=True),
         steps,
+        *([notice("warn", "Something of this draft is gone.", " ".join(draft.lost))] if draft.lost else []),
+        *([DraftOffer()] if step == USE_CASE and not draft.begun else []),
         ft.Container(content, key=f"step-{step}"),
         panel=EstimatePanel(draft, state) if wide or step >= REVIEW - 1 else None,
         footer=Footer(draft, state, step),
@@ -68,7 +76,7 @@ def StepList(step: int, reach: int, vertical: bool) -> Any:
     narrow = use_surroundings().columns == 1
     marks: list[ft.Control] = []
     for index, name in enumerate(STEPS):
-        marks.append(_mark(index, name, step, index <= reach, narrow, lambda index=index: session.edit(step=index)))
+        marks.append(_mark(index, name, step, index <= reach, narrow, lambda index=index: session.turn_to(index)))
         if index < len(STEPS) - 1:
             marks.append(ft.Container(height=1, bgcolor=Ink.BORDER, expand=True))
     return ft.Row(marks, spacing=S2, vertical_alignment=ft.CrossAxisAlignment.CENTER)
@@ -96,16 +104,25 @@ def _mark(index: int, name: str, step: int, open_: bool, narrow: bool, press: An
     )
 
 
+async def _leave_for(route: str) -> None:
+    """Show another page, and wait until it is there: an empty form would flash up otherwise."""
+    page = ft.context.page
+    go(route)
+    with anyio.move_on_after(LEAVE_SECONDS):
+        while page.route != route:
+            await anyio.sleep(0.02)
+
+
 @component
 def Footer(draft: WizardDraft, state: PlanState, step: int) -> Any:
     """Back, and the one thing to do next."""
     engine, session = use_engine(), use_session()
 
     def back() -> None:
-        session.edit(step=step - 1)
+        session.turn_to(step - 1)
 
     def forward() -> None:
-        session.edit(step=step + 1)
+        session.turn_to(step + 1)
 
     async def take_data() -> None:
         await import_chosen(engine, session)
@@ -113,9 +130,10 @@ def Footer(draft: WizardDraft, state: PlanState, step: int) -> Any:
     async def start() -> None:
         assert state.draft is not None
         run_id = await engine.start(state.draft)
-        session.start_over()
         toast("Training begins.")
-        go(f"/runs/{run_id}")
+        await _leave_for(f"/runs/{run_id}")
+        session.start_over()
+        await engine.drafts.forget(draft.id)
 
     left = secondary("Back", back) if step else secondary("Cancel", lambda: go("/"))
     if step == DATA and not draft.dataset:

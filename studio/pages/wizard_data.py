@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
+import anyio.to_thread
 import flet as ft
 
 from engine.core.errors import unexpected
-from engine.core.home import given_path
 from engine.data.nouns import Dataset
 from engine.data.service import Progress
 from studio.hooks import use_engine, use_session, use_surroundings, use_topic
@@ -38,6 +38,7 @@ from studio.pages.wizard_found import Found
 from studio.pages.wizard_rows import RenderedDraft
 from studio.session import Session, WizardDraft
 from studio.theme import S2, S3, S4
+from studio.uploads import allowed, room
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -91,6 +92,7 @@ def ImportButton(words: str, done: Callable[[], None], disabled: bool = False) -
 def DataStep(draft: WizardDraft, earlier: bool = True) -> Any:
     """Where the data comes from, and what it is; with `earlier`, datasets from before are offered, too."""
     session, engine = use_session(), use_engine()
+    confined = use_surroundings().confined
     busy, set_busy = ft.use_state("")
     problem, set_problem = ft.use_state(lambda: None)
 
@@ -100,8 +102,8 @@ def DataStep(draft: WizardDraft, earlier: bool = True) -> Any:
         set_problem(lambda _: None)
         session.edit(path=path, inspection=None, mapping=None, dataset="")
         try:
-            inspection = await engine.library.inspect(given_path(path))
-            session.edit(inspection=inspection, path=str(given_path(path)))
+            file = allowed(path, engine.home.path, confined=confined)
+            session.edit(inspection=await engine.library.inspect(file), path=str(file))
         except Exception as error:  # noqa: BLE001 - shown as a card
             card_ = unexpected(error)
             set_problem(lambda _: card_)
@@ -122,14 +124,15 @@ def DataStep(draft: WizardDraft, earlier: bool = True) -> Any:
 
 @component
 def Sources(draft: WizardDraft, look: Any, offer_earlier: bool) -> Any:
-    """Path, upload, samples, earlier datasets."""
+    """Path, upload, samples, earlier datasets; on another machine an upload takes the place of the path."""
     engine, session = use_engine(), use_session()
     surroundings = use_surroundings()
     datasets = use_topic(engine.library.datasets, every=0.5)
     uploads = ft.use_memo(Uploads, [])
 
     async def pick() -> None:
-        chosen = await uploads.choose(engine.home.path / "uploads")
+        confined = surroundings.confined
+        chosen = await uploads.choose(engine.home.path, engine.settings.value, confined=confined)
         if chosen is not None:
             await look(str(chosen))
 
@@ -140,20 +143,19 @@ def Sources(draft: WizardDraft, look: Any, offer_earlier: bool) -> Any:
     def typed(path: str) -> None:
         session.edit(path=path, dataset="", inspection=None, mapping=None)
 
-    field = TextField(
-        draft.path, typed, label="Path of a file on this computer", hint="~/data/examples.csv", on_submit=submit
-    )
     narrow = surroundings.columns == 1
-    open_ = row(
-        Busy("Read this file", "Reading", submit, main=False),
-        Busy("Choose a file", "Waiting", pick, icon=ft.Icons.UPLOAD_FILE, main=False),
-        wrap=False,
-    )
-    source = (
-        ft.Column([field, open_], spacing=S2, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
-        if narrow
-        else ft.Row([ft.Container(field, expand=True), open_], spacing=S3)
-    )
+    choose = Busy("Choose a file", "Waiting", pick, icon=ft.Icons.UPLOAD_FILE, main=False)
+    if surroundings.confined:
+        source: ft.Control = row(choose, muted("It is uploaded to the machine that PEFT Studio runs on."))
+    else:
+        hint = "~/data/examples.csv"
+        field = TextField(draft.path, typed, label="Path of a file on this computer", hint=hint, on_submit=submit)
+        open_ = row(Busy("Read this file", "Reading", submit, main=False), choose, wrap=False)
+        source = (
+            ft.Column([field, open_], spacing=S2, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+            if narrow
+            else ft.Row([ft.Container(field, expand=True), open_], spacing=S3)
+        )
     kinds = muted("CSV, TSV, JSON, JSONL, Parquet or plain text, also gzipped. The file itself is never changed.")
     samples = [_sample(path, draft, look) for path in engine.library.samples() if path.name in SAMPLES]
     blocks = [source, kinds, Paste(look), label("Or start from a sample"), columns(samples, 1 if narrow else 3)]
@@ -172,6 +174,7 @@ def Paste(look: Any) -> Any:
     words, set_words = ft.use_state("")
 
     async def read() -> None:
+        await anyio.to_thread.run_sync(room, engine.home.path, engine.settings.value)
         await look(str(await engine.library.paste(words)))
 
     if not open_:

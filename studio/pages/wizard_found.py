@@ -6,10 +6,9 @@ from typing import Any
 
 import flet as ft
 
-from engine.core.home import given_path
 from engine.data.inspect import mapped_roles
 from engine.data.nouns import BadRow, Finding, Inspection, Mapping, Row
-from studio.hooks import use_engine, use_session
+from studio.hooks import use_engine, use_session, use_surroundings
 from studio.kit import (
     badge,
     body,
@@ -17,6 +16,7 @@ from studio.kit import (
     code,
     component,
     gigabytes,
+    glossed,
     label,
     muted,
     notice,
@@ -29,6 +29,7 @@ from studio.kit import (
 from studio.pages.data_mapping import LEARNED, SCHEMAS, MappingForm
 from studio.session import WizardDraft
 from studio.theme import S1, S2, S3, Ink
+from studio.uploads import allowed
 
 LEVELS = {"problem": "bad", "warning": "warn", "info": "info"}
 PROBLEMS_SHOWN, SAMPLES_SHOWN = 8, 3
@@ -85,8 +86,9 @@ def _tone(role: str) -> str:
 
 
 def finding_notice(finding: Finding) -> ft.Control:
-    """A finding as a band: what, why, what to do."""
-    return notice(LEVELS[finding.level], finding.what, f"{finding.why} {finding.fix}")
+    """A finding as a band: what, why, what to do, and the terms it needs for that."""
+    said = f"{finding.why} {finding.fix}"
+    return notice(LEVELS[finding.level], finding.what, said, *glossed(finding.what, said))
 
 
 def bad_rows(shown: tuple[BadRow, ...], count: int) -> ft.Control:
@@ -135,11 +137,13 @@ def _pair(row_: Row) -> ft.Control:
 def MapColumns(draft: WizardDraft) -> Any:
     """The person says which column is what, because the file does not say it clearly, or otherwise than it was read."""
     engine, session = use_engine(), use_session()
+    confined = use_surroundings().confined
     found = draft.inspection
     assert found is not None
 
     async def use(mapping: Mapping) -> None:
-        inspection = await engine.library.inspect(given_path(draft.path), mapping)
+        file = allowed(draft.path, engine.home.path, confined=confined)
+        inspection = await engine.library.inspect(file, mapping)
         session.edit(inspection=inspection, mapping=mapping)
 
     why = "The file does not say it clearly enough to decide without you."

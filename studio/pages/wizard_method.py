@@ -14,11 +14,27 @@ from engine.plan.objectives import TABLE as OBJECTIVES
 from engine.plan.values import Value
 from engine.spec.objectives import LAYOUTS
 from engine.spec.records import Fact
+from studio.guides import term_named
 from studio.hooks import use_engine, use_session, use_surroundings, use_topic
-from studio.kit import Choice, badge, body, captioned, card, columns, component, label, muted, quiet, row, section
+from studio.kit import (
+    Choice,
+    badge,
+    body,
+    captioned,
+    card,
+    columns,
+    component,
+    label,
+    muted,
+    quiet,
+    row,
+    section,
+    termed,
+    use_tip,
+)
 from studio.pages.wizard_state import OBJECTIVE
 from studio.session import Session, WizardDraft
-from studio.theme import S1, S2, S3, S4
+from studio.theme import BODY, S1, S2, S3, S4, Ink
 
 CHOSEN_FOR_YOU = ("", "Chosen for you")
 
@@ -43,11 +59,12 @@ def MethodPart(draft: WizardDraft, value: Value | None, objective: Value | None)
     options = [CHOSEN_FOR_YOU, *((each.name, each.title) for each in offered(draft.show_all))]
     if draft.method and draft.method not in dict(options):
         options.append((draft.method, TABLE[draft.method].title if draft.method in TABLE else draft.method))
-    choice = Choice(draft.method, options, lambda name: choose_method(session, name), label="Method", width=260)
+    tip, explained = use_tip(term_named("Method"))
+    choice = Choice(draft.method, options, lambda name: choose_method(session, name), "Method", width=260, tip=tip)
     words: list[ft.Control] = [muted(value.reason, size=14)] if value else []
     if chosen := TABLE.get(str(value.value) if value else draft.method):
-        words = [label(chosen.title), *_facts(chosen)] if draft.method else [label(chosen.title), *words]
-    lines = [_beside(choice, ft.Column(words, spacing=S1, tight=True), narrow)]
+        words = [_title(chosen.title), *_facts(chosen)] if draft.method else [_title(chosen.title), *words]
+    lines = [_beside(choice, ft.Column([*words, *explained], spacing=S1, tight=True), narrow)]
     if objective is not None:
         lines.append(ObjectiveRow(draft, objective))
     more = quiet("Hide the methods" if compare else "Compare all methods", lambda: set_compare(lambda now: not now))
@@ -56,6 +73,10 @@ def MethodPart(draft: WizardDraft, value: Value | None, objective: Value | None)
         cards = [_method(each, draft, session) for each in offered(draft.show_all)]
         blocks.append(columns(cards, 1 if narrow else 2, spacing=S3))
     return section("How it is trained", *blocks, action=more)
+
+
+def _title(words: str) -> ft.Control:
+    return termed(words, size=BODY, color=Ink.TEXT)
 
 
 def _method(method: MethodFacts, draft: WizardDraft, session: Session) -> ft.Control:
@@ -88,8 +109,9 @@ def ObjectiveRow(draft: WizardDraft, value: Value) -> Any:
         spacing=S1,
         tight=True,
     )
+    tip, explained = use_tip(term_named("Objective"))
     if len(names) < 2:
-        fixed = ft.Column([muted("Objective"), label(chosen.title)], spacing=0, tight=True)
+        fixed = ft.Column([termed("Objective"), _title(chosen.title)], spacing=0, tight=True)
         return _beside(fixed, words, narrow)
 
     def choose(name: str) -> None:
@@ -99,7 +121,8 @@ def ObjectiveRow(draft: WizardDraft, value: Value) -> Any:
         session.edit(edits={**others, OBJECTIVE: name})
 
     options = [(each, OBJECTIVES[each].title) for each in names]
-    return _beside(Choice(chosen.name, options, choose, label="Objective", width=260), words, narrow)
+    words.controls += explained
+    return _beside(Choice(chosen.name, options, choose, "Objective", width=260, tip=tip), words, narrow)
 
 
 def readable(dataset: Dataset | None) -> list[str]:

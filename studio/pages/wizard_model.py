@@ -8,10 +8,12 @@ import flet as ft
 
 from engine.plan.models import BaseModel
 from studio.hooks import use_engine, use_session, use_surroundings
-from studio.kit import Busy, TextField, badge, card, columns, component, gigabytes, label, link, muted, row
+from studio.kit import Busy, TextField, badge, card, columns, component, gigabytes, glossed, label, link, muted, row
 from studio.pages.wizard_state import use_models
 from studio.session import WizardDraft
 from studio.theme import S2, S3, Ink
+
+SAFE = "Weights are read from safetensors only, and no code of a model is ever run."
 
 
 def size_words(parameters: int) -> str:
@@ -25,7 +27,8 @@ def size_words(parameters: int) -> str:
 def Models(draft: WizardDraft) -> Any:
     """The models at hand, and a way to name another folder."""
     engine, session = use_engine(), use_session()
-    count = 1 if use_surroundings().columns == 1 else 2
+    surroundings = use_surroundings()
+    count = 1 if surroundings.columns == 1 else 2
     path, set_path = ft.use_state("")
     models = use_models()
     smallest = min((each.parameters for each in models), default=0)
@@ -43,15 +46,19 @@ def Models(draft: WizardDraft) -> Any:
         )
         for each in models
     ]
+    named = [
+        label("Or a model folder on this computer"),
+        row(
+            ft.Container(TextField(path, set_path, hint="A folder with config.json and safetensors"), width=420),
+            Busy("Add this folder", "Reading", add, main=False, disabled=not path.strip()),
+        ),
+        muted(SAFE),
+        row(*glossed(SAFE)),
+    ]
     return ft.Column(
         [
             columns(cards, count),
-            label("Or a model folder on this computer"),
-            row(
-                ft.Container(TextField(path, set_path, hint="A folder with config.json and safetensors"), width=420),
-                Busy("Add this folder", "Reading", add, main=False, disabled=not path.strip()),
-            ),
-            muted("Weights are read from safetensors only, and no code of a model is ever run."),
+            *([] if surroundings.confined else named),
             row(link("More about these models", "/models")),
         ],
         spacing=S3,

@@ -30,10 +30,11 @@ from studio.kit import (
     row,
     secondary,
     section,
+    termed,
 )
 from studio.pages.wizard_state import OBJECTIVE, edits_that_fit
 from studio.session import WizardDraft
-from studio.theme import S1, S2, S3
+from studio.theme import BODY, S1, S2, S3, Ink
 
 SLIGHT = 0.005
 """Differences under this share are not worth a word."""
@@ -60,11 +61,16 @@ def memory_bars(memory: Memory, *, reasons: bool) -> list[ft.Control]:
     parts: list[ft.Control] = []
     for part in sorted((each for each in memory if each.amount >= 1), key=lambda each: -each.amount):
         words: list[ft.Control] = [
-            ft.Row([body(part.title, expand=True), code(gigabytes(part.amount), selectable=False)], spacing=S3),
+            _beside(part.title, gigabytes(part.amount)),
             bar(part.amount / whole, name=f"{part.title}: {gigabytes(part.amount)}"),
         ]
         parts.append(ft.Column([*words, *([muted(part.reason)] if reasons else [])], spacing=S1, tight=True))
     return parts
+
+
+def _beside(name: str, amount: str) -> ft.Control:
+    said = ft.Container(termed(name, size=BODY, color=Ink.TEXT), expand=True)
+    return ft.Row([said, code(amount, selectable=False)], spacing=S3, vertical_alignment=ft.CrossAxisAlignment.START)
 
 
 def _costs(made: Estimate) -> ft.Control:
@@ -73,7 +79,7 @@ def _costs(made: Estimate) -> ft.Control:
         fact("Electricity", electricity(energy), f"about {energy.watts:,.0f} W"),
         fact("Its price", price(energy), energy.currency),
         fact("Carbon dioxide", grams(energy.carbon_grams), "where that power is made"),
-        fact("Disk", gigabytes(made.disk_bytes), "checkpoints and result"),
+        fact("Disk", gigabytes(made.disk_bytes), termed("checkpoints and result")),
     ]
     return ft.Column(
         [

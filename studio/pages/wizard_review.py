@@ -14,13 +14,13 @@ from engine.plan.planner import Plan
 from engine.results.continuing import Continuation
 from engine.spec.methods import method_name
 from studio.hooks import use_session, use_surroundings
-from studio.kit import TextField, body, card, columns, component, fact, loading, muted, notice, section
+from studio.kit import TextField, card, columns, component, fact, loading, muted, notice, plural, section, termed
 from studio.pages.wizard_found import finding_notice
 from studio.pages.wizard_needs import Alternatives, Needs
 from studio.pages.wizard_settings import Refused
 from studio.pages.wizard_state import PlanState, goes_on
 from studio.session import WizardDraft
-from studio.theme import S2, S3, S4, Ink
+from studio.theme import BODY, LARGE, S2, S3, S4, Ink
 
 MARKS = {
     "ok": (ft.Icons.CHECK_CIRCLE, Ink.GREEN, "good"),
@@ -61,19 +61,19 @@ def Review(draft: WizardDraft, state: PlanState) -> Any:
 def onward_words(onward: Continuation) -> tuple[str, str]:
     """That training goes on from a version, and what cannot change because of it."""
     kept = "its method and its adapter's settings stay as they were."
-    return f"Training goes on from {onward.parent.name}.", f"It begins with the weights of that version: {kept}"
+    return f"Training goes on from {onward.title}.", f"It begins with the weights of that version: {kept}"
 
 
 def _summary(plan: Plan, state: PlanState, narrow: bool) -> ft.Control:
     training = plan.training
     data = state.draft.data if state.draft else None
     facts = [
-        fact("Method", named(plan), objective_title(plan)),
-        fact("Epochs", str(training.epochs), f"{plan.total_steps} steps"),
-        fact("Learning rate", f"{training.learning_rate:g}", training.schedule),
-        fact("Batch", str(training.batch_size), "examples per step"),
-        fact("Context", f"{training.max_length:,}", "tokens"),
-        fact("Examples", f"{data.examples:,}" if data else "", _held_out(data) if data else ""),
+        fact(termed("Method"), termed(named(plan), size=LARGE, color=Ink.TEXT), termed(objective_title(plan))),
+        fact(termed("Epochs"), str(training.epochs), termed(plural(plan.total_steps, "step"))),
+        fact(termed("Learning rate"), f"{training.learning_rate:g}", termed(f"{training.schedule} schedule")),
+        fact(termed("Batch size"), str(training.batch_size), "examples at once"),
+        fact(termed("Context length"), f"{training.max_length:,}", termed("tokens")),
+        fact("Examples", f"{data.examples:,}" if data else "", termed(_held_out(data)) if data else ""),
     ]
     return card(columns(list(facts), 2 if narrow else 3))
 
@@ -97,7 +97,10 @@ def objective_title(plan: Plan) -> str:
 
 def _check(check: Check, narrow: bool) -> ft.Control:
     icon, color, word = MARKS[check.state]
-    name, note = body(check.title), muted(check.note, size=14, expand=None if narrow else True)
+    name, note = (
+        termed(check.title, size=BODY, color=Ink.TEXT),
+        muted(check.note, size=14, expand=None if narrow else True),
+    )
     words: ft.Control = (
         ft.Column([name, note], spacing=0, tight=True)
         if narrow

@@ -11,6 +11,7 @@ from engine.plan.edits import settings_for
 from engine.spec.fields import Level, Setting
 from engine.spec.methods import method_name
 from engine.spec.records import Card, Fact
+from studio.guides import term_of
 from studio.hooks import use_session, use_surroundings
 from studio.kit import (
     Choice,
@@ -25,7 +26,9 @@ from studio.kit import (
     loading,
     quiet,
     section,
+    use_tip,
 )
+from studio.kit.terms import Tip
 from studio.pages.wizard_found import finding_notice
 from studio.pages.wizard_method import MethodPart
 from studio.pages.wizard_needs import Alternatives
@@ -85,6 +88,7 @@ def SettingRow(setting: Setting, value: Value, edited: bool) -> Any:
     """One setting: name, value, reason, and back to the suggestion."""
     session = use_session()
     narrow = use_surroundings().columns == 1
+    tip, explained = use_tip(term_of(setting.name))
 
     def set_value(new: Fact) -> None:
         if new != value.value:
@@ -95,7 +99,7 @@ def SettingRow(setting: Setting, value: Value, edited: bool) -> Any:
 
     field = ft.Row(
         [
-            ft.Container(_field(setting, value, set_value), expand=True),
+            ft.Container(_field(setting, value, set_value, tip), expand=True),
             *([icon_button(ft.Icons.RESTART_ALT, f"Suggested value for {setting.title}", reset)] if edited else []),
         ],
         spacing=S1,
@@ -105,6 +109,7 @@ def SettingRow(setting: Setting, value: Value, edited: bool) -> Any:
         [
             body(setting.help),
             ft.Text(value.reason, size=12, color=Ink.PRIMARY if edited else Ink.MUTED),
+            *explained,
         ],
         spacing=0,
         tight=True,
@@ -115,17 +120,20 @@ def SettingRow(setting: Setting, value: Value, edited: bool) -> Any:
 def _line(field: ft.Control, words: ft.Control, narrow: bool) -> ft.Control:
     if narrow:
         return ft.Column([field, words], spacing=S1, tight=True)
-    return ft.Row([ft.Container(field, width=268), ft.Container(words, expand=True)], spacing=S4)
+    return ft.Row(
+        [ft.Container(field, width=268), ft.Container(words, expand=True)],
+        spacing=S4,
+        vertical_alignment=ft.CrossAxisAlignment.START,
+    )
 
 
-def _field(setting: Setting, value: Value, set_value: Any) -> ft.Control:
+def _field(setting: Setting, value: Value, set_value: Any, tip: Tip | None) -> ft.Control:
     current = value.value
     if isinstance(current, bool):
-        return Switch(current, set_value, label=setting.title)
+        return Switch(current, set_value, label=setting.title, tip=tip)
     if setting.choices:
-        return Choice(
-            str(current), [(each, each) for each in setting.choices], set_value, label=setting.title, width=216
-        )
+        options = [(each, each) for each in setting.choices]
+        return Choice(str(current), options, set_value, label=setting.title, width=216, tip=tip)
     if isinstance(current, int | float):
         return NumberField(
             current,
@@ -136,5 +144,7 @@ def _field(setting: Setting, value: Value, set_value: Any) -> ft.Control:
             unit=setting.unit,
             label=setting.title,
             width=150,
+            tip=tip,
         )
-    return TextField(", ".join(current) if isinstance(current, tuple) else str(current), set_value, label=setting.title)
+    shown = ", ".join(current) if isinstance(current, tuple) else str(current)
+    return TextField(shown, set_value, label=setting.title, tip=tip)

@@ -18,13 +18,11 @@ from engine.spec.objectives import LAYOUTS
 from engine.spec.records import Card, Fact
 from studio.hooks import go, use_engine, use_loaded, use_session, use_topic
 from studio.kit import toast
-from studio.session import Session, WizardDraft
+from studio.session import DATA, MODEL, REVIEW, SETTINGS, USE_CASE, Session, WizardDraft
 
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-STEPS = ("Use case", "Data", "Model", "Settings", "Review")
-USE_CASE, DATA, MODEL, SETTINGS, REVIEW = range(len(STEPS))
 FIRST_LENGTH = 2048
 """Tokens a dataset is first prepared at; the plan may then ask for fewer."""
 SAMPLE = "support.csv"
@@ -193,3 +191,9 @@ async def sample_draft(engine: Engine) -> dict[str, Any]:
         "dataset": dataset.id,
         "model": model.path,
     }
+
+
+async def try_sample(engine: Engine, session: Session) -> None:
+    """Open the last step with everything chosen for a first try. Raises StudioError."""
+    session.start_over(**await sample_draft(engine))
+    go("/new")

@@ -15,7 +15,7 @@ from engine.core.home import Home
 from engine.data.nouns import Dataset
 from engine.serving.conversations import JOURNAL, chosen, read_kept
 from engine.serving.leaving import RowsOf, TextForm, as_text
-from engine.serving.nouns import Conversation, thumbs
+from engine.serving.nouns import Conversation
 from engine.spec.files import write_atomically
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.show import console, print_json, say, table
@@ -57,7 +57,7 @@ def _list(
 
 def _row(each: Conversation) -> list[str]:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.changed))
-    return [each.id, escape(each.title), escape(each.model), str(len(each.turns)), str(len(thumbs(each))), when]
+    return [each.id, escape(each.title), escape(each.model), str(len(each.turns)), str(each.thumbs), when]
 
 
 def _find(home: Home, words: str) -> Conversation:

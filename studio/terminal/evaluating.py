@@ -15,6 +15,7 @@ from engine.core.errors import DataError, RunError, StudioError
 from engine.core.home import Home
 from engine.results.evaluation import Evaluation, Example, Result
 from engine.results.following import advice_for
+from engine.results.judging import CRITERIA, Chosen, checked
 from engine.results.verdict import chance
 from engine.results.versions import Version, Versions
 from engine.spec.folder import RunFolder
@@ -47,6 +48,9 @@ def evaluate(
         str, typer.Option(help="Have a model judge the answers: its name at --judge-url, or a local model or version.")
     ] = "",
     judge_url: Annotated[str, typer.Option(help="An OpenAI-compatible endpoint, such as http://host:port/v1.")] = "",
+    criterion: Annotated[
+        list[str] | None, typer.Option(help=f"What the judge looks at: {', '.join(CRITERIA)}; repeatable, else all.")
+    ] = None,
     judge_key: Annotated[
         str, typer.Option(help="The environment variable that holds the endpoint's key.")
     ] = "PEFT_STUDIO_JUDGE_KEY",
@@ -62,14 +66,22 @@ def evaluate(
         checks=tuple(check_of(path) for path in check or []),
     )
     place = Home.open(home)
+    chosen = _judge_of(judge_model, judge_url, criterion or [])
     result = evaluate_version(place, version, measuring)
-    if judge_model:
-        result = judged(place, result, judge_model, judge_url, judge_key)
+    if chosen:
+        result = judged(place, result, chosen, judge_key)
     if json:
         return print_json(result)
     print_evaluation(result)
     print_advice(place, result.version)
     return None
+
+
+def _judge_of(model: str, url: str, criteria: Sequence[str]) -> Chosen | None:
+    """The judge that the options mean, looked at before anything is asked. Raises DataError."""
+    if not (model or url or criteria):
+        return None
+    return checked(Chosen(model=model, url=url, criteria=tuple(dict.fromkeys(criteria)) or tuple(CRITERIA)))
 
 
 def print_advice(home: Home, version_id: str) -> None:

@@ -14,7 +14,7 @@ from engine.core.errors import PlanError
 from engine.core.home import Home
 from engine.results.export_offers import Offer
 from engine.results.exports import Exported, ExportFolders
-from engine.spec.exports import QUANTS, Certificate, Form, Quant
+from engine.spec.exports import QUANTS, WITH_MODELFILE, Certificate, Form, Quant
 from engine.spec.folder import RunFolder
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.evaluating import VersionArgument
@@ -32,6 +32,9 @@ def export(
     into: Annotated[
         Path | None, typer.Option(help="A folder that is empty or not there yet; otherwise the Home keeps the export.")
     ] = None,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="With --to ollama: the base and the adapter as a GGUF file each.")
+    ] = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -42,7 +45,7 @@ def export(
         return print_json(found) if json else print_offers(found)
     wish = orders.Export(
         version=version,
-        form=cast(Form, _one_of("form", to, get_args(Form))),
+        form=cast(Form, _one_of("form", _with_adapter(to) if adapter else to, get_args(Form))),
         quant=cast(Quant, _one_of("number format", quant, QUANTS)) if quant else None,
         into=str(into.expanduser().absolute()) if into else "",
     )
@@ -59,6 +62,13 @@ def export(
         elif made.proven:
             say(f"It is in {escape(made.export.folder)} ({bytes_words(made.bytes)}).")
     raise typer.Exit(exit_code(view, RunFolder(place.runs / run)))
+
+
+def _with_adapter(form: str) -> str:
+    """The form that keeps the adapter beside the base. Raises PlanError where there is none."""
+    if form in WITH_MODELFILE:
+        return "ollama-adapter"
+    raise PlanError("Only Ollama packages can keep the adapter apart.", f"This is “{form}”.", "Leave --adapter away.")
 
 
 def _one_of(what: str, word: str, choices: tuple[str, ...]) -> str:

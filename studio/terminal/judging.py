@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
 from rich.markup import escape
 
 from engine import orders
-from engine.core.errors import DataError
 from engine.core.home import Home
-from engine.plan.models import find_models, starter_path
+from engine.judging import model_meant
+from engine.results.agreement import in_words
 from engine.results.evaluation import Evaluation, Judged
 from engine.results.judged import judge_version
 from engine.results.judges import endpoint_judge
-from engine.results.judging import Judge
+from engine.results.judging import Chosen, Judge
 from engine.results.verdict import chance
-from engine.results.versions import Version, Versions
+from engine.results.versions import Versions
+from engine.serving.conversations import JOURNAL, read_kept
 from engine.serving.host import connect
 from engine.serving.judge import host_judge
+from engine.serving.nouns import rated_pairs
 from engine.spec.folder import RunFolder
 from studio.terminal.ordering import model_words
 from studio.terminal.show import console, say, table
@@ -30,19 +31,19 @@ from studio.terminal.show import console, say, table
 SAID_EVERY = 20
 
 
-def judged(home: Home, evaluation: Evaluation, model: str, url: str, key: str) -> Evaluation:
-    """The evaluation with the judge's part. Raises StudioError."""
-    return anyio.run(_judged, home, evaluation, model, url, os.environ.get(key, ""))
+def judged(home: Home, evaluation: Evaluation, chosen: Chosen, key: str) -> Evaluation:
+    """The evaluation with the judge's part; `key` names the variable that holds the key. Raises StudioError."""
+    return anyio.run(_judged, home, evaluation, chosen, os.environ.get(key, ""))
 
 
-async def _judged(home: Home, evaluation: Evaluation, model: str, url: str, key: str) -> Evaluation:
+async def _judged(home: Home, evaluation: Evaluation, chosen: Chosen, key: str) -> Evaluation:
     versions = Versions(home.versions)
     version = versions.find(evaluation.version)
-    say(f"{model} is judging {len(evaluation.examples)} pairs of answers ...")
-    opened = endpoint_judge(url, model, key) if url else _local(home, versions, model)
+    rated = [pair for kept in read_kept(home.path / JOURNAL) for pair in rated_pairs(kept, version.id)]
+    say(f"{chosen.model} is judging {len(evaluation.examples)} pairs of answers ...")
+    opened = endpoint_judge(chosen.url, chosen.model, key) if chosen.url else _local(home, versions, chosen.model)
     async with opened as judge:
-        called = f"{model} at {url}" if url else model
-        return await judge_version(versions, version, evaluation, judge, called, _told)
+        return await judge_version(versions, version, evaluation, judge, chosen, rated, _told)
 
 
 def _told(done: int, total: int) -> None:
@@ -55,7 +56,7 @@ async def _local(home: Home, versions: Versions, words: str) -> AsyncIterator[Ju
     """A model in the Home, a model folder, or a version. Raises StudioError."""
     from engine.data.prompting import Prompter
 
-    version, path = _meant(home, versions, words)
+    version, path = model_meant(home, versions, model_words(words))
     run = (await orders.ask(home, orders.OpenHost(model_path=str(path)), orders.Started)).run
     prompter = await anyio.to_thread.run_sync(Prompter, path)
     session = await connect(RunFolder(home.runs / run), words, prompter)
@@ -68,24 +69,6 @@ async def _local(home: Home, versions: Versions, words: str) -> AsyncIterator[Ju
         finally:
             await session.close()
             group.cancel_scope.cancel()
-
-
-def _meant(home: Home, versions: Versions, words: str) -> tuple[Version | None, Path]:
-    for model in find_models(home.models, starter_path()).models:
-        if words in (model.name, model.path):
-            return None, Path(model.path)
-    folder = Path(model_words(words))
-    if folder.is_dir():
-        return None, folder
-    try:
-        version = versions.find(words)
-    except DataError as error:
-        raise DataError(
-            f"There is no judge “{words}”.",
-            "It is neither a model or version here, nor was an endpoint named.",
-            "Name a model, or an endpoint with --judge-url.",
-        ) from error
-    return version, Path(version.model_path)
 
 
 def print_judged(found: Judged) -> None:
@@ -108,4 +91,4 @@ def print_judged(found: Judged) -> None:
         words += f"; {found.not_judged} are not judged, because it gave no usable answer"
     if found.examples:
         words += f". On {100 * found.flipped:.0f} % the order of the answers decided"
-    console.print(f"[dim]{escape(words)}.[/]\n")
+    console.print(f"[dim]{escape(words)}. {escape(in_words(found.agreement))}[/]\n")

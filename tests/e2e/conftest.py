@@ -37,8 +37,8 @@ START_SECONDS = 60
 COMPLAINTS = ("the page reports", "could not be drawn", "failed", "Unhandled", "Traceback")
 """A layout that Flutter cannot draw is told to the app, not to the browser's console."""
 SERVE = (
-    "import sys; from pathlib import Path; from studio.web import serve_home; "
-    "serve_home(Path(sys.argv[1]), browser=False, json=True)"
+    "import sys; from pathlib import Path; from studio.web import Where, serve_home; "
+    "serve_home(Path(sys.argv[1]), Where(login='login' in sys.argv), browser=False, json=True)"
 )
 
 
@@ -68,7 +68,7 @@ class Served:
 
     @property
     def address(self) -> str:
-        return self.link.split("/?")[0]
+        return self.link.split("/?")[0].rstrip("/")
 
     @property
     def port(self) -> int:
@@ -83,11 +83,15 @@ class Watched:
     errors: list[str] = field(default_factory=list)
 
 
-def start_app(home: Path) -> Served:
-    """The app in a process of its own, as the command line starts it."""
+def start_app(home: Path, *words: str) -> Served:
+    """The app in a process of its own, as the command line starts it; with the word login it asks for an account."""
     log = (home.parent / "app.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(home)], stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ}
+        [sys.executable, "-c", SERVE, str(home), *words],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env={**os.environ},
     )
     assert process.stdout is not None
     line = process.stdout.readline()

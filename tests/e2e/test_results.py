@@ -19,9 +19,10 @@ from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState, StateRecord
 from engine.spec.runspec import TrainJob
-from tests.e2e.conftest import Served, ready, wait_until_said
+from tests.e2e.conftest import Served, fill, ready, wait_until_said
 from tests.exports.jobs import random_adapter
 from tests.making import train_spec
+from tests.results.judge_endpoint import completion, endpoints, fair
 
 pytestmark = [pytest.mark.browser, pytest.mark.worker]
 Press = Callable[[Any, str], None]
@@ -84,6 +85,31 @@ def test_versions_are_asked_compared_and_exported(
     wait_until_said(page, r"\d+ prompts?, read by")
     visit(page, f"{served.address}/exports")
     wait_until_said(page, "results v1.1.0, (merged|gguf)", times=2)
+
+
+def test_a_check_and_a_judge_are_chosen_where_the_evaluation_is_started(
+    page: Any, press: Press, served: Served, versions: list[Version]
+) -> None:
+    with endpoints() as serve:
+        judge = serve(lambda asked, _: completion(fair(asked)))
+        visit(page, f"{served.address}/versions/{versions[0].id}")
+        press(page, "More options")
+        fill(page, "At most", "4")
+        fill(page, "Name of the check", "short")
+        press(page, "Add the check")
+        wait_until_said(page, "short: 2 lines")
+        page.get_by_role("switch").first.click()
+        press(page, "An endpoint")
+        fill(page, "Address", judge.url)
+        fill(page, "Model at this address", "judge-1")
+        fill(page, "Key, if it wants one", "sk-of-the-browser-test")
+        page.get_by_role("button", name=re.compile("^Evaluate$")).first.click()
+        wait_until_said(page, "judge-1 at .* judged 4 examples", seconds=120)
+        wait_until_said(page, "no answer of this version has a thumb")
+        wait_until_said(page, "short")
+        assert judge.keys == {"Bearer sk-of-the-browser-test"}
+    kept = [path for path in served.home.rglob("*") if path.is_file()]
+    assert not [path for path in kept if b"sk-of-the-browser-test" in path.read_bytes()]
 
 
 def wait_until_proven(served: Served, version: Version, form: str, seconds: float = 30) -> None:

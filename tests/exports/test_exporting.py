@@ -81,7 +81,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 def test_everything_is_offered_where_everything_is_there(installed: set[str]) -> None:
     found = offers(exportable())
-    assert len(found) == 8 + 3 * 3
+    assert len(found) == 9 + 4 * 3
     assert all(each.offered for each in found)
     sizes = {each.quant: each.bytes for each in found if each.form == "gguf"}
     assert sizes["q8_0"] < sizes["f16"]
@@ -118,7 +118,9 @@ def test_what_a_method_cannot_be_is_said(installed: set[str]) -> None:
     assert {each.form for each in prefix if each.offered} == {"adapter", "hf", "package"}
     assert "cannot be merged" in why_not(prefix, "gguf", "q8_0")
     whole = offers(exportable(Full()))
-    assert [each.form for each in whole if not each.offered] == ["adapter"]
+    assert {each.form for each in whole if not each.offered} == {"adapter", "ollama-adapter"}
+    assert "magnitude" in why_not(offers(exportable(METHODS["dora"])), "ollama-adapter", "q8_0")
+    assert "positions" in why_not(prefix, "ollama-adapter", "q8_0")
 
 
 def test_a_template_that_ollama_cannot_say_is_not_offered_there(installed: set[str]) -> None:

@@ -115,12 +115,12 @@ def test_a_changed_vocabulary_is_named_with_its_token(
 def test_changed_weights_are_named(
     tmp_path: Path, tiny: Path, tiny_adapter: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    laid_out = gguf_file._laid_out
+    laid_out = gguf_file.laid_out
 
     def unturned(tensor: torch.Tensor, *, name: str, numbers: Any, back: bool) -> torch.Tensor:
         return tensor if "k_proj" in name and not back else laid_out(tensor, name=name, numbers=numbers, back=back)
 
-    monkeypatch.setattr(gguf_file, "_laid_out", unturned)
+    monkeypatch.setattr(gguf_file, "laid_out", unturned)
     code, certificate, _ = certificate_of(tmp_path / "run", job_for(tiny, tiny_adapter, tmp_path / "out"))
     assert code is Exit.NOT_EQUAL
     assert "changed weights" in [each.cause for each in certificate.mismatches]

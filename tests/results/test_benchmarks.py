@@ -7,10 +7,13 @@ import sys
 import venv
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from engine.results.benchmarks import benchmarked
 from engine.spec.answers import BASE
@@ -30,14 +33,18 @@ HARNESS = """
 import json, os, pathlib, sys, time
 words = sys.argv[1:]
 given = {words[i]: words[i + 1] for i in range(1, len(words) - 1) if words[i].startswith("--")}
+try:
+    model = json.loads(given["--model_args"])
+except ValueError:
+    model = dict(each.split("=", 1) for each in given["--model_args"].split(","))
 asked = pathlib.Path(__file__).parent / "asked.jsonl"
 with asked.open("a") as file:
-    file.write(json.dumps({"words": words, "offline": os.environ["HF_HUB_OFFLINE"]}) + "\\n")
+    file.write(json.dumps({"words": words, "model": model, "offline": os.environ["HF_HUB_OFFLINE"]}) + "\\n")
 if given["--tasks"] == "unheard-of":
     sys.exit("Tasks were not found: unheard-of")
 if given["--tasks"] == "slow":
     time.sleep(60)
-tuned = "peft=" in given["--model_args"]
+tuned = "peft" in model
 out = pathlib.Path(given["--output_path"]) / "model"
 out.mkdir(parents=True)
 values = {"name": "toy", "acc,none": 0.9 if tuned else 0.5, "acc_stderr,none": 0.1}
@@ -96,7 +103,7 @@ def made(place: Path, wish: BenchmarkJob) -> RunFolder:
     return run_folder(place, msgspec.structs.replace(train_spec(Path("m"), Path("d")), job=wish))
 
 
-def asked(environment: Path) -> list[dict[str, object]]:
+def asked(environment: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in next(environment.rglob("asked.jsonl")).read_text().splitlines()]
 
 
@@ -111,21 +118,37 @@ def test_base_and_tuned_are_asked_alike_and_their_scores_kept(tmp_path: Path, en
     assert scores[0].rows == tuple(float(i % 10 < 5) for i in range(40)) and scores[1].rows == ()
     base, tuned = asked(environment)
     assert base["offline"] == "1"
-    difference = set(map(str, tuned["words"])) ^ set(map(str, base["words"]))  # type: ignore[call-overload]
-    assert {word for word in difference if "harness" not in word} == {
-        "pretrained=base-model,dtype=float32",
-        "pretrained=base-model,dtype=float32,peft=adapter",
-    }
-    words = " ".join(map(str, base["words"]))  # type: ignore[call-overload]
+    plain = {"pretrained": "base-model", "dtype": "float32"}
+    assert base["model"] == plain and tuned["model"] == {**plain, "peft": "adapter"}
+    others = [
+        [word for word in map(str, each["words"]) if "harness" not in word and "{" not in word]
+        for each in (base, tuned)
+    ]
+    assert others[0] == others[1]
+    words = " ".join(map(str, base["words"]))
     for wanted in ("--include_path own", "--num_fewshot 2", "--apply_chat_template", "--limit 40", "--log_samples"):
         assert wanted in words
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(" ,=%{}'\"\\äß", min_size=1, max_size=12), st.booleans())
+@example("my models, v=2", True)
+def test_a_path_may_hold_anything(tmp_path: Path, environment: Path, name: str, whole: bool) -> None:
+    model = ModelRef(path=f"/models/{name}/base", name="tiny", fingerprint="f")
+    adapter = AdapterRef(name="tuned", path=f"/versions/{name}", whole=whole)
+    place = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+    assert attempt(made(place, job(environment, model=model, adapters=(adapter,)))) is Exit.COMPLETED
+    base, tuned = (each["model"] for each in asked(environment)[-2:])
+    expected = {"pretrained": adapter.path} if whole else {"pretrained": model.path, "peft": adapter.path}
+    assert base == {"pretrained": model.path, "dtype": "float32"}
+    assert tuned == {"dtype": "float32", **expected}
 
 
 def test_a_whole_model_is_named_by_its_own_folder(tmp_path: Path, environment: Path) -> None:
     whole = AdapterRef(name="tuned", path="whole-model", whole=True)
     folder = made(tmp_path / "run", job(environment, adapters=(whole,), precision="bf16", online=True))
     attempt(folder)
-    assert "pretrained=whole-model,dtype=bfloat16" in asked(environment)[1]["words"]  # type: ignore[operator]
+    assert asked(environment)[1]["model"] == {"pretrained": "whole-model", "dtype": "bfloat16"}
     assert asked(environment)[1]["offline"] == "0"
 
 
@@ -141,7 +164,7 @@ def test_a_stopped_benchmark_ends_the_harness_and_a_resumed_one_asks_only_what_i
     lines.write(done)
     lines.close()
     assert attempt(other, 1) is Exit.COMPLETED
-    assert [each["words"] for each in asked(environment) if "toy" in each["words"]] == [asked(environment)[-1]["words"]]  # type: ignore[operator]
+    assert [each["words"] for each in asked(environment) if "toy" in each["words"]] == [asked(environment)[-1]["words"]]
 
 
 def test_what_the_harness_says_when_it_fails_is_on_the_card(tmp_path: Path, environment: Path) -> None:

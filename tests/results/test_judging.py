@@ -2,90 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from engine.core.errors import RunError
+from engine.core.errors import DataError, RunError
+from engine.results.agreement import ENOUGH, Rated, agreement, in_words
 from engine.results.evaluation import Evaluation
-from engine.results.judged import Thumb, agreement, with_judge
+from engine.results.judged import agreed, judge_version, with_judge
 from engine.results.judges import endpoint_judge
-from engine.results.judging import CRITERIA, Judgement, NotAnswered, judge_all
+from engine.results.judging import CRITERIA, Chosen, Judgement, NotAnswered, checked, judge_all
+from tests.results.judge_endpoint import Endpoint, Reply, Serve, completion, endpoints, fair, stars
 from tests.results.made import evaluation_of
+from tests.ui.fake_engine import FakeEngine
+from tests.ui.results_home import a_version, evaluated, furnish
 
 KEY = "sk-secret-of-the-test"
-Reply = tuple[int, dict[str, str], bytes]
-
-
-def completion(words: str) -> Reply:
-    """An answer as the contract has it."""
-    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": "stop"}]}
-    return 200, {"content-type": "application/json"}, json.dumps(body).encode()
-
-
-def stars(first: int, second: int) -> str:
-    return json.dumps({"first": dict.fromkeys(CRITERIA, first), "second": dict.fromkeys(CRITERIA, second)})
-
-
-def fair(asked: dict[str, str]) -> str:
-    """Five stars for the reference's own words, two for others."""
-    right = [answer == asked["reference"] for answer in (asked["first"], asked["second"])]
-    return stars(*(5 if each else 2 for each in right))
-
-
-class Endpoint:
-    """A server that answers each request as told, and remembers what it was sent."""
-
-    def __init__(self, answer: Callable[[dict[str, str], int], Reply]) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.keys: set[str | None] = set()
-        times: Counter[str] = Counter()
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                endpoint.requests.append(body)
-                endpoint.keys.add(self.headers["authorization"])
-                asked = json.loads(body["messages"][1]["content"])
-                times[body["messages"][1]["content"]] += 1
-                status, headers, data = answer(asked, times[body["messages"][1]["content"]])
-                if self.path != "/v1/chat/completions":
-                    status, headers, data = 404, {}, b"{}"
-                self.send_response(status)
-                for name, value in {**headers, "content-length": str(len(data))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                with contextlib.suppress(OSError):  # a client that no longer waits
-                    self.wfile.write(data)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+JUDGE = Chosen(model="judge-1")
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Callable[[Callable[[dict[str, str], int], Reply]], Endpoint]]:
-    running: list[Endpoint] = []
-
-    def make(answer: Callable[[dict[str, str], int], Reply]) -> Endpoint:
-        running.append(Endpoint(answer))
-        return running[-1]
-
-    yield make
-    for each in running:
-        each.server.shutdown()
-        each.server.server_close()
+def endpoint() -> Iterator[Serve]:
+    with endpoints() as serve:
+        yield serve
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +39,10 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     return evaluation_of(tmp_path_factory.mktemp("answers"), "v", 0.7, rows=20)
 
 
-async def judgements(evaluation: Evaluation, server: Endpoint, place: Path, **more: float) -> tuple[Judgement, ...]:
+async def judgements(evaluation: Evaluation, server: Endpoint, place: Path, **more: float) -> list[Judgement]:
     async with endpoint_judge(server.url, "judge-1", KEY, **more) as judge:
-        return await judge_all(evaluation, judge, "judge-1", place / "judgements.jsonl")
+        found = await judge_all(evaluation.examples, judge, JUDGE, place / "judgements.jsonl")
+    return [each for each in found if each]
 
 
 async def test_every_pair_is_judged_in_both_orders_and_better_answers_get_more_stars(
@@ -110,7 +57,7 @@ async def test_every_pair_is_judged_in_both_orders_and_better_answers_get_more_s
         for each in server.requests
     )
     assert set(shown.values()) <= {1, 2}
-    result = with_judge(evaluation, "judge-1", found)
+    result = with_judge(evaluation, JUDGE, found)
     assert result.judged and result.judged.flipped == 0 and result.judged.not_judged == 0
     overall = result.judged.criteria[0]
     assert overall.tuned == pytest.approx(2 + 3 * 0.7) and overall.base == 2
@@ -125,7 +72,7 @@ async def test_a_judge_that_likes_what_stands_first_shows_no_difference(
     evaluation: Evaluation, endpoint, tmp_path: Path
 ) -> None:
     server = endpoint(lambda *_: completion(stars(5, 1)))
-    result = with_judge(evaluation, "j", await judgements(evaluation, server, tmp_path))
+    result = with_judge(evaluation, JUDGE, await judgements(evaluation, server, tmp_path))
     assert result.judged and result.judged.flipped == 1
     assert result.judged.criteria[0].difference.difference == 0
     assert not any(each.difference.shown for each in result.judged.criteria)
@@ -161,7 +108,7 @@ async def test_nonsense_is_asked_again_and_then_counted_as_not_judged(
     assert [each.row for each in found] == [each.row for each in evaluation.examples[1:]]
     alike = [each.base == each.tuned for each in evaluation.examples[1:]]  # both orders are one question
     assert len(server.requests) == 3 + sum(3 if same else 4 for same in alike)
-    result = with_judge(evaluation, "j", found)
+    result = with_judge(evaluation, JUDGE, found)
     assert result.judged and (result.judged.examples, result.judged.not_judged) == (19, 1)
 
 
@@ -193,7 +140,7 @@ async def test_nobody_at_the_address_is_a_card(evaluation: Evaluation, tmp_path:
     for url in ("http://127.0.0.1:9/v1", "not-an-address"):
         async with endpoint_judge(url, "m") as judge:
             with pytest.raises(RunError, match="does not answer"):
-                await judge_all(evaluation, judge, "m", tmp_path / "kept.jsonl")
+                await judge_all(evaluation.examples, judge, JUDGE, tmp_path / "kept.jsonl")
 
 
 async def test_what_was_judged_is_kept_and_only_the_rest_is_asked(evaluation: Evaluation, tmp_path: Path) -> None:
@@ -213,12 +160,12 @@ async def test_what_was_judged_is_kept_and_only_the_rest_is_asked(evaluation: Ev
 
     kept = tmp_path / "kept.jsonl"
     with pytest.raises(RunError, match="It left"):
-        await judge_all(evaluation, leaving, "j", kept)
+        await judge_all(evaluation.examples, leaving, JUDGE, kept)
     before, asked = len(kept.read_text().splitlines()), 0
     told: list[tuple[int, int]] = []
-    found = await judge_all(evaluation, staying, "j", kept, lambda done, total: told.append((done, total)))
+    found = await judge_all(evaluation.examples, staying, JUDGE, kept, lambda done, total: told.append((done, total)))
     assert before > 5 and asked == 2 * (20 - before) and len(found) == 20 and told[-1] == (20, 20)
-    await judge_all(evaluation, staying, "another judge", kept)
+    await judge_all(evaluation.examples, staying, Chosen(model="another"), kept)
     assert asked == 2 * (20 - before) + 40
 
 
@@ -228,28 +175,116 @@ async def test_a_judge_that_never_answers_leaves_the_score_without_its_part(
     async def silent(_messages) -> str:
         raise NotAnswered
 
-    found = await judge_all(evaluation, silent, "j", tmp_path / "kept.jsonl")
-    result = with_judge(evaluation, "j", found)
+    found = await judge_all(evaluation.examples, silent, JUDGE, tmp_path / "kept.jsonl")
+    result = with_judge(evaluation, JUDGE, found)
     assert result.judged and (result.judged.examples, result.judged.not_judged) == (0, 20)
     assert result.score == evaluation.score and result.score and "Not measured: judge" in result.score.words
 
 
-async def test_agreement_with_the_users_thumbs(evaluation: Evaluation, tmp_path: Path) -> None:
-    async def judge(messages) -> str:
-        return fair(json.loads(messages[1].content))
-
-    found = await judge_all(evaluation, judge, "j", tmp_path / "kept.jsonl")
-    right = [each.tuned == each.reference for each in evaluation.examples]
-    thumbs = [
-        Thumb(prompt=each.prompt, answer=f" {each.tuned.upper()}. ", up=up)
-        for each, up in zip(evaluation.examples, right, strict=True)
+def liked(evaluation: Evaluation, *, turned: bool = False) -> list[Rated]:
+    """Thumbs for what the fair judge likes, or for the other answers."""
+    return [
+        Rated(
+            prompt=each.prompt,
+            base=each.base,
+            tuned=each.tuned,
+            base_up=turned,
+            tuned_up=(each.tuned == each.reference) is not turned,
+        )
+        for each in evaluation.examples
     ]
-    same = agreement(evaluation, found, thumbs)
-    assert same and (same.answers, same.share, same.kappa) == (20, 1.0, 1.0)
-    opposite = [Thumb(prompt=each.prompt, answer=each.answer, up=not each.up) for each in thumbs]
-    other = agreement(evaluation, found, opposite)
-    assert other and other.share == 0 and other.kappa < 0
-    assert agreement(evaluation, found, [Thumb(prompt="x", answer="y", up=True)]) is None
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["alike", "opposed"])
+async def test_the_judge_is_asked_about_rated_answers_and_compared_with_the_thumbs(
+    tmp_path: Path, turned: bool
+) -> None:
+    engine = FakeEngine(tmp_path)
+    version = a_version(furnish(engine), "run-1")
+    evaluation = evaluated(engine, version, 0.7)
+    right = {each.prompt: each.reference for each in evaluation.examples}
+
+    async def judge(messages) -> str:
+        asked = json.loads(messages[1].content)
+        assert asked["reference"] or "no reference" in messages[0].content
+        return fair({**asked, "reference": right[asked["question"]]})
+
+    rated = liked(evaluation, turned=turned)
+    result = await judge_version(engine.outcomes.folder, version, evaluation, judge, JUDGE, rated)
+    assert result.judged and result.judged.examples == len(evaluation.examples)
+    found = result.judged.agreement
+    assert found and found.enough and found.answers == 2 * len(rated)
+    good = sum(each.tuned == each.reference for each in evaluation.examples) / found.answers
+    chance = 2 * good * (1 - good)  # opposed, what one calls good the other calls bad
+    expected = (0.0, pytest.approx(-chance / (1 - chance))) if turned else (1.0, 1.0)
+    assert (found.share, found.kappa) == expected
+    assert engine.outcomes.evaluation(version.id) == result
+
+
+def test_no_verdict_of_the_judge_or_the_user_is_no_pair() -> None:
+    pair = Rated(prompt="q", base="a", tuned="b", tuned_up=True)
+    five = dict.fromkeys(CRITERIA, 5)
+    judgement = Judgement(key="k", row=0, base=(five, five), tuned=(five, five))
+    assert agreed([pair], [None]) is None and agreed([], []) is None
+    found = agreed([pair, pair], [judgement, None])
+    assert found and (found.answers, found.share, found.kappa) == (1, 1.0, None)
+
+
+VERDICTS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+
+
+@given(VERDICTS)
+def test_kappa_and_the_interval_are_those_of_the_books(verdicts: list[tuple[bool, bool]]) -> None:
+    found = agreement(verdicts)
+    assert found is not None
+    same = sum(one == other for one, other in verdicts)
+    exact = stats.binomtest(same, len(verdicts)).proportion_ci(method="wilson")
+    assert (found.low, found.high) == (pytest.approx(exact.low, abs=1e-6), pytest.approx(exact.high, abs=1e-6))
+    table = [[sum(pair == (a, b) for pair in verdicts) for b in (True, False)] for a in (True, False)]
+    (a, b), (c, d) = table  # for two raters and yes and no alone: 2 (ad - bc) / ((a+b)(b+d) + (a+c)(c+d))
+    below = (a + b) * (b + d) + (a + c) * (c + d)
+    assert found.kappa == (pytest.approx(2 * (a * d - b * c) / below, abs=1e-9) if below else None)
+
+
+def test_too_few_thumbs_say_nothing() -> None:
+    assert "too few to say" in in_words(agreement([(True, True)] * (ENOUGH - 1)))
+    assert "100 % of 20 answers" in in_words(agreement([(True, True)] * ENOUGH))
+    assert "kappa -1.00" in in_words(agreement([(True, False), (False, True)] * ENOUGH))
+    assert "no answer of this version" in in_words(None)
+
+
+async def test_only_the_chosen_criteria_are_asked_for_and_shown(evaluation: Evaluation, tmp_path: Path) -> None:
+    chosen = Chosen(model="judge-1", criteria=("tone", "relevance"))
+    asked: list[str] = []
+
+    async def judge(messages) -> str:
+        asked.append(messages[0].content)
+        both = dict.fromkeys(chosen.criteria, 4)
+        return json.dumps({"first": both, "second": both})
+
+    kept = tmp_path / "kept.jsonl"
+    found = await judge_all(evaluation.examples, judge, chosen, kept)
+    result = with_judge(evaluation, chosen, found)
+    assert result.judged and [each.criterion for each in result.judged.criteria] == ["overall", "tone", "relevance"]
+    assert all("tone" in words and "factuality" not in words for words in asked)
+    before = len(asked)
+    assert not any(await judge_all(evaluation.examples[:1], judge, JUDGE, kept))  # four criteria are missing
+    assert len(asked) == before + 3
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        (Chosen(model=" "), "No judge is named"),
+        (Chosen(model="m", url="localhost:8000"), "no address"),
+        (Chosen(model="m", criteria=("mood",)), "no criterion “mood”"),
+        (Chosen(model="m", criteria=()), "No criterion is chosen"),
+    ],
+    ids=["no name", "no address", "unknown criterion", "no criterion"],
+)
+def test_a_choice_that_cannot_be_is_explained(chosen: Chosen, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        checked(chosen)
 
 
 @pytest.fixture

@@ -11,15 +11,12 @@ from scipy import stats
 from engine.results.statistics import (
     Paired,
     binomial_tail,
-    bootstrap_interval,
     bootstrap_intervals,
     detectable,
     examples_for,
     holm,
-    mcnemar,
     paired_means,
     ratings,
-    sign_flip,
     sign_flips,
     wilcoxon,
     with_holm,
@@ -30,11 +27,11 @@ PAIRS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=8
 
 @given(PAIRS)
 def test_mcnemar_is_the_exact_binomial_test_on_the_pairs_that_differ(pairs: list[tuple[bool, bool]]) -> None:
-    base, tuned = zip(*pairs, strict=True)
     gained = sum(b and not a for a, b in pairs)
     differing = sum(a != b for a, b in pairs)
     expected = stats.binomtest(gained, differing).pvalue if differing else 1.0
-    assert mcnemar(base, tuned) == pytest.approx(expected, abs=1e-9)
+    (found,) = paired_means([[float(after) - float(before) for before, after in pairs]])
+    assert found.test == "exact McNemar" and found.p_value == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("shape", ["normal", "skewed", "share"])
@@ -48,9 +45,9 @@ def test_the_bootstrap_interval_is_scipys_bca(shape: str) -> None:
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=10_000, method="BCa", rng=np.random.default_rng(0)
     ).confidence_interval
-    low, high = bootstrap_interval(list(values))
-    assert low == pytest.approx(theirs.low, abs=0.03)
-    assert high == pytest.approx(theirs.high, abs=0.03)
+    (found,) = paired_means([list(values)])
+    assert found.low == pytest.approx(theirs.low, abs=0.03)
+    assert found.high == pytest.approx(theirs.high, abs=0.03)
 
 
 def test_skew_moves_the_interval_as_scipys_bca_does() -> None:
@@ -61,9 +58,9 @@ def test_skew_moves_the_interval_as_scipys_bca_does() -> None:
         ).confidence_interval
         for method in ("BCa", "percentile")
     )
-    low, high = bootstrap_interval(list(values))
-    assert low == pytest.approx(theirs.low, abs=0.05) and high == pytest.approx(theirs.high, abs=0.1)
-    assert high - plain.high > 0.15  # where the plain percentile would end
+    (found,) = paired_means([list(values)])
+    assert found.low == pytest.approx(theirs.low, abs=0.05) and found.high == pytest.approx(theirs.high, abs=0.1)
+    assert found.high - plain.high > 0.15  # where the plain percentile would end
 
 
 @pytest.mark.parametrize("count", [8, 60], ids=["exact", "sampled"])
@@ -77,7 +74,9 @@ def test_the_sign_flip_test_is_scipys_permutation_test(count: int) -> None:
         n_resamples=50_000,
         rng=np.random.default_rng(0),
     )
-    assert sign_flip(list(values)) == pytest.approx(theirs.pvalue, abs=0.015)
+    (found,) = paired_means([list(values)])
+    assert found.test == "paired sign-flip permutation"
+    assert found.p_value == pytest.approx(theirs.pvalue, abs=0.015)
 
 
 def paired_differences(kind: str, dice: np.random.Generator, shift: float = 0.0) -> list[float]:
@@ -205,6 +204,6 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(values: list[float]) 
 
 
 def test_nothing_to_compare_is_no_difference() -> None:
-    assert mcnemar([True, False], [True, False]) == 1.0
-    assert sign_flip([0.0, 0.0]) == 1.0
-    assert bootstrap_interval([0.5, 0.5]) == (0.5, 0.5)
+    none, half = paired_means([[0.0, 0.0], [0.5, 0.5]])
+    assert (none.p_value, none.low, none.high) == (1.0, 0.0, 0.0)
+    assert (half.low, half.high) == (0.5, 0.5)

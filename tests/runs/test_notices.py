@@ -102,3 +102,16 @@ def test_measurements_tell_of_their_end_alone_and_model_hosts_of_nothing():
 def test_a_run_that_was_not_there_before_is_told_of():
     assert [each.kind for each in notices([], [view(RunState.FAILED)])] == [Kind.FAILED]
     assert notices([view(RunState.FAILED)], []) == ()
+
+
+def test_what_a_run_proposes_while_it_goes_on_is_told_each_time_it_does():
+    going = view(RunState.RUNNING, 20)
+    first = msgspec.structs.replace(going, asks="The loss stands still.", asked=1, step=30)
+    same = msgspec.structs.replace(first, step=31)
+    again = msgspec.structs.replace(same, asked=2, step=32)
+    assert heard([going, first, same, again]) == [(Kind.PROGRESS, 0.25), (Kind.ASKS, 0.3), (Kind.ASKS, 0.32)]
+    (told,) = notices([same], [again])
+    assert told.words == "The loss stands still." and told.urgent
+    assert heard([going, msgspec.structs.replace(going, asks="x", asked=1, state=RunState.COMPLETED)]) == [
+        (Kind.FINISHED, 1.0)
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +45,22 @@ def test_the_time_left_follows_the_speed_and_narrows_towards_the_end() -> None:
     assert abs(far.expected - 200) < 5 and far.low < far.expected < far.high
     assert near.high - near.low < far.high - far.low
     assert estimate_eta(Series(), 10) is None
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, -1e9, 1e9], ids=str)
+def test_the_time_left_is_the_same_when_the_clock_is_set(jump: float) -> None:
+    """Samples carry the clock's time; a step that takes an hour between steps of two seconds is none."""
+    usual, moved = Series(), Series()
+    for step in range(40):
+        usual.add(step, 1.0, step * 2.0, 0)
+        moved.add(step, 1.0, step * 2.0 + (jump if step >= 20 else 0.0), 0)
+    one, other = estimate_eta(usual, 100), estimate_eta(moved, 100)
+    assert one and other and one.expected == pytest.approx(other.expected) and other.low == pytest.approx(one.low)
+
+
+def test_slow_steps_and_long_measurements_between_them_count() -> None:
+    series = Series()
+    for step in range(40):
+        series.add(step, 1.0, step * 600.0 + (step // 10) * 1800.0, 0)
+    found = estimate_eta(series, 10)
+    assert found and found.expected > 6000

@@ -19,8 +19,9 @@ from engine.runs import index
 from engine.serving import conversations
 from engine.serving.conversations import Conversations
 from engine.serving.leaving import as_text, rated
-from engine.serving.nouns import Conversation, Reply, thumbs, titled
+from engine.serving.nouns import Conversation, Reply, rated_pairs, titled
 from engine.serving.signals import Span, differences, signals
+from engine.spec.answers import Answering
 from tests.serving.made import BARE, TUNED, conversation, turn
 
 pytestmark = pytest.mark.anyio
@@ -144,7 +145,19 @@ def test_ratings_become_rows_and_a_better_answer_makes_a_pair() -> None:
         ("Support v1.0.0: One?", True),
         ("Base starter: Three?", False),
     ]
-    assert [(each.prompt, each.up) for each in thumbs(talk)] == [("One?", True), ("Two?", False), ("Three?", False)]
+
+
+def test_ratings_beside_the_base_are_of_turns_where_both_read_the_same() -> None:
+    talk = conversation("c", "One?", "Two?", "Three?")
+    talk = replied(talk, 0, 1, good=True)
+    talk = replied(talk, 1, 1, good=False)
+    (pair,) = rated_pairs(talk, TUNED.id)
+    assert (pair.prompt, pair.base_up, pair.tuned_up) == ("One?", None, True)
+    assert pair.tuned == talk.turns[0].replies[1].text and pair.base == talk.turns[0].replies[0].text
+    alone = msgspec.structs.replace(talk, answering=Answering(remember=False), system="Be short.")
+    assert [each.prompt for each in rated_pairs(alone, TUNED.id)] == ["Be short.\n\nTwo?", "Be short.\n\nOne?"]
+    silent = replied(talk, 0, 0, text=" ")
+    assert rated_pairs(silent, TUNED.id) == [] and rated_pairs(alone, "another version") == []
 
 
 def test_a_whole_conversation_is_one_row_up_to_what_nobody_wanted() -> None:

@@ -19,8 +19,8 @@ from engine.core.errors import RunError
 from engine.data.nouns import Message
 from engine.data.prompting import Prompter
 from engine.engine import Engine
-from engine.plan.hosting import Holding
-from engine.plan.models import starter_path
+from engine.plan import hosting
+from engine.plan.models import read_base_model, starter_path
 from engine.serving.host import HostSession
 from engine.serving.text import StopWords, TextStream
 from engine.spec.answers import Answering, Endpoint, Said
@@ -242,16 +242,19 @@ async def test_a_host_that_is_killed_in_the_middle_is_said_and_a_new_one_answers
         assert kept.turns[0].replies == (reply,)
 
 
-async def test_a_model_held_in_four_bits_answers_and_says_how_it_is_held(
-    tmp_path: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("kind", "held"), [("int8", "8 bits"), ("nf4", "4 bits")])
+async def test_where_memory_is_short_a_model_is_held_in_fewer_bits_and_says_so(
+    tmp_path: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch, kind: hosting.Quantization, held: str
 ) -> None:
     pytest.importorskip("bitsandbytes")
-    short = Holding(precision="bf16", quantization="nf4", memory=1, budget=1)
-    monkeypatch.setattr("engine.hosts.holding", lambda model, hardware: short)
+    model = read_base_model(starter_path())
+    monkeypatch.setattr(
+        hosting, "memory_budget", lambda hardware: hosting.memory_for(model, hardware, "bf16", kind)
+    )  # just enough for this
     async with session(tmp_path / "home") as (_engine, host):
-        assert host.info.value.held == "4 bits"
+        assert host.info.value.held == held
         await host.attach("tuned.v1", adapter)
-        assert host.info.value.held == "4 bits"
+        assert host.info.value.held == held
         said = {await answer(host, None, 6), await answer(host, "tuned.v1", 6)}
         assert len(said) == 2 and "" not in said
 

@@ -46,6 +46,42 @@ def test_urgent_ones_say_so():
     assert order("darwin", "a", "b", urgent=True).words[-1] != order("darwin", "a", "b").words[-1]
 
 
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_a_notice_without_sound_names_none(platform: str):
+    heard, mute = order(platform, "a", "b"), order(platform, "a", "b", sound=False)
+    assert heard != mute
+    assert not any(name in " ".join(mute.words) for name in ("sound-name", "Glass", "Basso", "sound name"))
+    assert platform != "win32" or (mute.environment["PEFT_STUDIO_MUTE"], heard.environment["PEFT_STUDIO_MUTE"]) == (
+        "1",
+        "",
+    )
+
+
+ANSWERS = [("gsettings", "false", True), ("gsettings", "true", False), ("gdbus", "(<true>,)", True),
+           ("gdbus", "(<false>,)", False), ("", "", False)]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="programs of a Linux desktop")
+@pytest.mark.parametrize("program,says,calm", ANSWERS)
+async def test_a_desktop_that_is_not_to_disturb_is_told_calmly(monkeypatch, tmp_path: Path, program, says, calm):
+    """Programs that note how they were called stand in for the desktop's own."""
+    for name in ("notify-send", *([program] if program else [])):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/{name}.said\necho "{says}"\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(alerts.sys, "platform", "linux")
+    await alerts.alert("Shop", "Memory ran out.", urgent=True)
+    said = (tmp_path / "notify-send.said").read_text()
+    assert ("--urgency=normal" in said and "suppress-sound" in said) is calm
+    assert ("--urgency=critical" in said and "sound-name" in said) is not calm
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_where_the_system_holds_notices_back_itself_it_is_not_asked(monkeypatch, platform: str):
+    monkeypatch.setattr(alerts, "_answer", lambda words: pytest.fail("asked"))
+    assert not alerts.quiet(platform)
+
+
 def test_long_words_are_cut():
     assert len(order("darwin", "a", "x" * 5000).words[-2]) == LONGEST
 

@@ -15,7 +15,7 @@ import pytest
 import websockets
 
 from studio.gate import Gate, policy
-from studio.web import serve
+from studio.web import Where, serve
 from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
@@ -139,7 +139,8 @@ async def test_a_taken_port_is_said_plainly(tmp_path):
 
     async with served(tmp_path) as link:
         with pytest.raises(StudioError, match="is in use"):
-            await serve(FakeEngine(tmp_path / "other"), int(address(link).rsplit(":", 1)[1]))  # type: ignore[arg-type]
+            where = Where(port=int(address(link).rsplit(":", 1)[1]))
+            await serve(FakeEngine(tmp_path / "other"), where)  # type: ignore[arg-type]
 
 
 def test_the_policy_allows_exactly_the_scripts_of_the_page():
@@ -149,5 +150,5 @@ def test_the_policy_allows_exactly_the_scripts_of_the_page():
 
 def test_every_link_is_another_one(tmp_path):
     (tmp_path / "fonts").mkdir()
-    gate = Gate(None, hosts=(), port=1, assets=tmp_path)  # type: ignore[arg-type]
+    gate = Gate(None, hosts=(), port=1, assets=tmp_path, home=tmp_path)  # type: ignore[arg-type]
     assert gate.new_link() != gate.new_link()

@@ -12,7 +12,7 @@ from engine.spec.fields import settings_of
 from engine.spec.methods import METHODS
 from engine.spec.runspec import Training
 from studio.commands import COMMANDS
-from studio.guides import Guide, Term, guide, guides, search, term_of, terms
+from studio.guides import Guide, Term, guide, guides, search, term_named, term_of, terms, terms_in
 
 ENGINE = Path(__file__).parents[2] / "engine"
 
@@ -71,3 +71,33 @@ def test_a_search_finds_names_first_and_needs_every_word():
     assert search("memory zebra") == ([], [])
     assert search("") == (list(guides()), list(terms()))
     assert isinstance(terms()[0], Term)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("Learning rate", ["Learning rate"]),
+        ("Gradients and activations", ["Gradient", "Activation"]),
+        ("LoRA+ is LoRA with other knobs", ["LoRA+", "LoRA"]),
+        ("A batch size of 4, and another batch size", ["Batch size"]),
+        ("Weights trained", ["Weight"]),
+        ("HELD-OUT ROWS", ["Held-out rows"]),
+        ("Stepwise, tokenless, QLoRAs; un-rank", ["QLoRA"]),
+        ("", []),
+    ],
+)
+def test_terms_are_found_where_they_are_whole_words(words: str, found: list[str]):
+    assert [each.term for each in terms_in(words)] == found
+
+
+@pytest.mark.parametrize("each", terms(), ids=lambda each: each.term)
+def test_every_term_is_found_by_its_own_name(each: Term):
+    assert terms_in(f"What {each.term} means.") == (each,) and term_named(each.term) is each
+
+
+def test_every_term_that_a_screen_names_is_in_the_glossary():
+    texts = [path.read_text(encoding="utf-8") for path in (ENGINE.parent / "studio").rglob("*.py")]
+    named = {found for text in texts for found in re.findall(r'term_named\("([^"]+)"\)', text)}
+    settings = {found for text in texts for found in re.findall(r'term_of\("([^"]+)"\)', text)}
+    assert {"Method", "Objective"} <= named and {term_named(each) for each in named} <= set(terms())
+    assert None not in {term_of(each) for each in settings}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.results.comparison import MOST
 from studio.theme import CONTRAST, DARK, LIGHT, PALETTES, Palette, contrast
 
 WORDS = [
@@ -37,6 +38,13 @@ def test_words_reach_4_5_to_1(palette: Palette, ink: str, ground: str):
 @pytest.mark.parametrize("mark,ground", MARKS)
 def test_icons_bars_and_field_borders_reach_3_to_1(palette: Palette, mark: str, ground: str):
     assert contrast(getattr(palette, mark), getattr(palette, ground)) >= 3.0
+
+
+@THEMES
+def test_the_lines_of_versions_can_be_seen_and_the_first_is_the_tuned_models(palette: Palette):
+    grounds = (palette.background, palette.surface, palette.raised)
+    assert all(contrast(color, ground) >= 3.0 for color in palette.versions for ground in grounds)
+    assert palette.versions[0] == palette.purple and len(set(palette.versions)) == MOST
 
 
 @pytest.mark.parametrize("ink,ground", WORDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,8 +30,10 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> FakeEngine:
-    return FakeEngine(tmp_path / "home")
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    made = FakeEngine(tmp_path / "home")
+    yield made
+    made.store.close()
 
 
 @pytest.fixture
@@ -39,10 +41,10 @@ async def show(engine: FakeEngine):
     """Draw the app at an address, in a width."""
     clients: list[Client] = []
 
-    async def shown(route: str = "/", width: int = 1440) -> Client:
+    async def shown(route: str = "/", width: int = 1440, confined: bool = False) -> Client:
         client = Client(route, width)
         clients.append(client)
-        open_page(client.page, engine)  # type: ignore[arg-type]
+        open_page(client.page, engine, confined=confined)  # type: ignore[arg-type]
         await client.settle(30)
         return client
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from asyncio import Task, create_task
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import msgspec
 
 from engine.core.home import Home
 from engine.core.settings import Settings
-from engine.core.store import Store
+from engine.core.store import Row, Store, Value
 from engine.core.topics import Topic
+from engine.judging import Judging
 from engine.library import Library
 from engine.plan.hardware import Hardware
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
@@ -22,6 +24,8 @@ from engine.playground import Playground
 from engine.results.evaluation import Evaluation
 from engine.results.exports import Exported
 from engine.results.versions import Version
+from engine.runs import drafts
+from engine.runs.drafts import Drafts
 from engine.runs.meters import Meters
 from engine.serving import conversations
 from engine.spec.records import RunState
@@ -117,6 +121,32 @@ class FakeHosts:
         return self.host
 
 
+class LazyStore:
+    """A database that is opened when something is first asked of it: most screens need none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @functools.cached_property
+    def opened(self) -> Store:
+        return Store(self._path, (*drafts.MIGRATIONS, *conversations.MIGRATIONS))
+
+    @property
+    def rebuilt(self) -> bool:
+        return self.opened.rebuilt
+
+    async def execute(self, sql: str, values: Sequence[Value] = ()) -> None:
+        await self.opened.execute(sql, values)
+
+    async def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        return await self.opened.rows(sql, values)
+
+    def close(self) -> None:
+        """Close it, if it was opened at all."""
+        if "opened" in self.__dict__:
+            self.opened.close()
+
+
 class FakeEngine:
     """What the screens ask of an engine. Parts a test needs are set by the test."""
 
@@ -132,18 +162,25 @@ class FakeEngine:
         self.outcomes: Any = FakeOutcomes(self.runs)
         self.hosts = FakeHosts()
         self.exports: Any = FakeExports()
+        self.store: Any = LazyStore(self.home.database)
+        self.drafts = Drafts(self.store, self.home.path / drafts.COPY)
         self.started: list[Draft] = []
         self._tasks: set[Task[None]] = set()
 
     @functools.cached_property
     def playground(self) -> Playground:
-        """The real one, with a database of its own."""
-        store = Store(self.home.database, conversations.MIGRATIONS)
+        """The real one."""
         outcomes: Any = self.outcomes
         hosts: Any = self.hosts
         return Playground(
-            self.home, store, self.library, outcomes, hosts, lambda run: self._tasks.add(create_task(run()))
+            self.home, self.store, self.library, outcomes, hosts, lambda run: self._tasks.add(create_task(run()))
         )
+
+    @functools.cached_property
+    def judging(self) -> Judging:
+        """The real one."""
+        outcomes: Any = self.outcomes
+        return Judging(self.home, outcomes, self.playground, lambda run: self._tasks.add(create_task(run())))
 
     def save_settings(self, settings: Settings) -> None:
         self.settings.set(settings)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from engine.spec import ring
 from engine.spec.records import RunState
+from studio.kit import named
 from studio.pages.compare import ids_of
 from studio.pages.compare_examples import fits
-from studio.pages.evaluation_parts import named
 from tests.making import LORA, METHODS
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine

@@ -93,7 +93,7 @@ async def test_chosen_rows_are_deleted_in_a_new_version(show, engine: FakeEngine
     assert [each.content for each in client.find(ft.OutlinedButton) if "2 rows" in str(each.content)] == []
 
 
-async def test_versions_are_told_with_size_compared_undone_and_deleted(show, engine: FakeEngine, tmp_path):
+async def test_versions_are_told_with_size_compared_undone_and_deleted(show, engine: FakeEngine, tmp_path, monkeypatch):
     client, made = await opened(show, engine, tmp_path, "Findings (2)")
     await client.press("Hide these personal details")
     await client.until(lambda: client.page.route != f"/data/{made.id}", seconds=10)
@@ -110,9 +110,19 @@ async def test_versions_are_told_with_size_compared_undone_and_deleted(show, eng
     assert client.says("Delete shop with its 51 rows?")
     await client.press("Keep it")
     await client.press("Delete this version")
-    await client.press("Delete it for good")
-    await client.until(lambda: client.page.route == "/data")
-    assert engine.library.datasets.value == ()
+    deleting = asyncio.create_task(client.press("Delete it"))
+    await client.until(lambda: client.page.route == "/data" and client.says("No data yet."))
+    assert len(engine.library.datasets.value) == 1
+    (bar,) = [each for each in client.page._dialogs.controls if isinstance(each, ft.SnackBar) and each.action]
+    await client.event(bar.action, "click")
+    await client.until(lambda: not client.says("No data yet."))
+    await deleting
+    monkeypatch.setattr("studio.undo.SECONDS", 0.1)
+    await client.go(f"/data/{made.id}")
+    await client.until(lambda: client.find(ft.OutlinedButton, content="Delete this version"))
+    await client.press("Delete this version")
+    await client.press("Delete it")
+    await client.until(lambda: engine.library.datasets.value == ())
 
 
 @pytest.mark.parametrize("form", ["jsonl", "alpaca", "openai"])

@@ -12,8 +12,8 @@ from engine.results.metrics.labels import confusion
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState, StateRecord
 from engine.spec.suite import Pattern
+from studio.kit import pieces, rightward
 from studio.pages.evaluation_examples import in_words, seen
-from studio.pages.evaluation_parts import pieces, rightward
 from studio.pages.evaluation_start import evaluates, pattern_of
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine

@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from engine.core.settings import Settings
+from engine.monitor.proposal import Proposal
 from engine.runs.notices import Kind, Notice
-from engine.spec.records import Card, RunState, StateRecord
+from engine.spec.files import write_struct
+from engine.spec.records import Card, Event, RunState, StateRecord
 from studio.notifying import loud
 from tests.ui.fake_engine import FakeEngine
 
@@ -84,3 +86,28 @@ async def test_names_with_markup_and_other_scripts_are_shown_as_they_are(show, e
     assert client.says(name)
     move(engine, folder, RunState.COMPLETED, 200)
     await client.until(lambda: client.toasts() == [f"{name}: Done."])
+
+
+async def test_a_run_that_proposes_something_while_it_goes_on_says_so_everywhere(show, engine: FakeEngine, monkeypatch):
+    shown: list[tuple[str, str, bool]] = []
+
+    async def noted(title: str, words: str, *, urgent: bool = False, sound: bool = True) -> None:
+        shown.append((title, words, urgent and sound))
+
+    monkeypatch.setattr("studio.notifying.alert", noted)
+    folder = engine.runs.make("Shop", RunState.RUNNING, steps=10)
+    client = await show("/data")
+    client.page.web = False
+    write_struct(
+        folder.proposal_file,
+        Proposal(attempt=0, card=Card(what="The loss stands still.", why="w"), changes=(), roll_back_to=None),
+    )
+    with folder.events_file.open("ab") as file:
+        file.write(msgspec.json.encode(Event(kind="proposal", time=1.0, attempt=0, step=10, message="m")) + b"\n")
+    engine.runs.refresh(folder.id)
+    await client.until(lambda: client.toasts() == ["Shop: The loss stands still."])
+    await client.until(lambda: client.page.title == "(1) Shop asks · PEFT Studio")
+    await client.until(lambda: shown == [("Shop", "The loss stands still.", True)])
+    await client.press("Notifications, 1 new")
+    await client.press("Shop, asks: The loss stands still.")
+    await client.until(lambda: client.page.route == "/runs/run-1")

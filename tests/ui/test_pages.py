@@ -18,8 +18,8 @@ WIDTHS = pytest.mark.parametrize("width", [1440, 1024, 768, 375, 320])
 async def test_a_first_visit_offers_two_ways_in(show, width):
     client = await show("/", width)
     assert client.says("Teach a language model your own examples")
-    assert client.find(ft.FilledButton, content="Fine-tune a model")
-    assert client.find(ft.OutlinedButton, content="Try it with sample data, about a minute")
+    assert client.find(ft.FilledButton, content="Try it with sample data, about a minute")
+    assert client.find(ft.OutlinedButton, content="Fine-tune a model")
 
 
 @WIDTHS

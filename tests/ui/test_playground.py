@@ -193,6 +193,7 @@ async def test_history_is_searched_opened_renamed_and_deleted_with_undo(show, en
     await client.until(lambda: not client.says("About plums?"))
     await client.press("Open About pears?")
     await answered(client)
+    await client.until(lambda: client.find(ft.IconButton, tooltip="Rename About pears?"))
     await client.press("Rename About pears?")
     await client.type("Title", "Fruit")
     await client.press("Rename")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any, cast
@@ -75,7 +76,7 @@ async def test_rolling_back_where_nothing_was_in_use_before_is_explained(show, h
     await client.until(lambda: any("nothing to roll support back to" in each for each in client.toasts()))
 
 
-async def test_deleting_says_what_it_frees_and_asks_first(show, home: FakeEngine):
+async def test_deleting_says_what_it_frees_and_asks_first(show, home: FakeEngine, monkeypatch):
     version = a_version(home, "run-1")
     client = await listed(show, home)
     await client.press("Delete v1.0.0")
@@ -84,9 +85,23 @@ async def test_deleting_says_what_it_frees_and_asks_first(show, home: FakeEngine
     assert home.outcomes.folder.folder(version).is_dir()
     await client.press("Keep it as it is")
     await client.press("Delete v1.0.0")
-    await client.press("Delete it for good")
-    await client.until(lambda: client.says("No versions yet."))
+    monkeypatch.setattr("studio.undo.SECONDS", 0.2)
+    await client.press("Delete it")
+    assert client.says("No versions yet.")
     assert not home.outcomes.folder.folder(version).exists()
+
+
+async def test_a_version_that_is_deleted_can_be_kept_after_all(show, home: FakeEngine):
+    version = a_version(home, "run-1")
+    client = await listed(show, home)
+    await client.press("Delete v1.0.0")
+    deleting = asyncio.create_task(client.press("Delete it"))
+    await client.until(lambda: client.says("No versions yet."))
+    (bar,) = [each for each in client.page._dialogs.controls if isinstance(each, ft.SnackBar)]
+    await client.event(bar.action, "click")
+    await client.until(lambda: not client.says("No versions yet."))
+    await deleting
+    assert home.outcomes.folder.folder(version).is_dir()
 
 
 async def test_an_archived_version_is_marked_and_restored(show, home: FakeEngine):
@@ -186,7 +201,8 @@ async def test_training_goes_on_from_a_version_with_its_method(show, home: FakeE
     await client.press("About it")
     await client.press("Continue training from it")
     await client.until(lambda: client.page.route == "/new")
-    await client.until(lambda: client.says(f"Training goes on from {version.id}."), 10)
+    await client.until(lambda: client.says(f"Training goes on from {version.title}."), 10)
+    assert client.says(f"New run from {version.title}, step 5 of 5") and not client.says(version.id)
     await client.until(lambda: client.find(ft.FilledButton, content="Start training", disabled=False), 10)
     await client.press("Start training")
     await client.until(lambda: home.started)
@@ -195,8 +211,27 @@ async def test_training_goes_on_from_a_version_with_its_method(show, home: FakeE
     assert (draft.method, draft.edits["rank"]) == ("lora", 4)
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["there", "deleted"])
+async def test_a_run_names_the_version_that_it_goes_on_from_by_its_title(show, home: FakeEngine, gone: bool):
+    first = a_version(home, "run-1")
+    a_version(home, "run-2", parent=first.id)
+    if gone:
+        home.outcomes.versions.set(())
+    client = await show("/runs/run-2")
+    if gone:
+        assert client.says("Goes on from a version that was deleted.")
+        return
+    await client.press(f"Goes on from {first.title}")
+    await client.until(lambda: client.page.route == f"/versions/{first.id}")
+    assert first.title in client.words() and not client.says(first.id)
+
+
 ONWARD = Continuation(
-    parent=AdapterRef(name="v", path="p"), model_path=str(starter_path()), method="lora", edits={"rank": 4}
+    parent=AdapterRef(name="v", path="p"),
+    title="support v1.0.0",
+    model_path=str(starter_path()),
+    method="lora",
+    edits={"rank": 4},
 )
 
 

@@ -147,3 +147,13 @@ def test_a_way_from_another_build_of_pytorch_is_gone_without_onednn(
 def test_the_choice_is_among_the_ways() -> None:
     assert Way(packed=True, onednn=True).words == "rows packed end to end, products by oneDNN"
     assert way.padded(Way(packed=True, compiled=True, onednn=True)) == Way(onednn=True)
+
+
+def test_a_model_that_only_answers_is_quickened(monkeypatch: pytest.MonkeyPatch, calls: list[torch.Size]) -> None:
+    monkeypatch.setattr(products, "faster", lambda _threads: True)
+    layer = nn.Linear(33, 20).requires_grad_(False)
+    x = drawn(3, 7, 33)
+    expected = layer(x)
+    with torch.no_grad():
+        torch.testing.assert_close(products.quicken(layer)(x), expected)
+    assert calls == [x.shape]

@@ -6,6 +6,7 @@ hang or crash the app, not against a check that means harm.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import math
 import os
@@ -47,6 +48,32 @@ class Said(msgspec.Struct, frozen=True):
 
 class CheckFailed(DataError):
     """The check could not be carried out; its card says at which example, and why."""
+
+
+def looked_over(check: Check) -> Check:
+    """The check, if its text is Python with a function `check`; nothing of it is run. Raises CheckFailed."""
+    try:
+        tree = ast.parse(check.source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f" in line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise CheckFailed(
+            f"The check “{check.name}” is not Python.",
+            f"It cannot be read{line}: {str(error).partition(' (')[0]}.",
+            "Correct it and try again.",
+        ) from None
+    names = [
+        *(each.name for each in tree.body if isinstance(each, ast.FunctionDef)),
+        *(name.id for each in tree.body if isinstance(each, ast.Assign) for name in each.targets
+          if isinstance(name, ast.Name)),
+        *(name.asname or name.name for each in tree.body if isinstance(each, ast.ImportFrom) for name in each.names),
+    ]  # fmt: skip
+    if "check" not in names:
+        raise CheckFailed(
+            f"The check “{check.name}” has no function `check`.",
+            "It is asked as check(prompt, answer, reference).",
+            "Begin it with: def check(prompt, answer, reference):",
+        )
+    return check
 
 
 def run_check(check: Check, examples: Sequence[Asked]) -> list[float]:

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from engine.spec.exits import Exit
-from engine.spec.exports import WITH_GGUF, Certificate, Check, Mismatch
-from engine.spec.methods import mergeable
+from engine.spec.exports import WITH_GGUF, WITH_MODELFILE, Certificate, Check, Mismatch
+from engine.spec.methods import mergeable, quantization_of
 from engine.spec.runspec import ExportJob
 from engine.worker.exporting import llama_runtime
 from engine.worker.exporting.folders import (
@@ -25,6 +25,7 @@ from engine.worker.exporting.folders import (
     write_model,
     write_package,
 )
+from engine.worker.exporting.gguf_adapter import lora_parts, put_on, write_lora
 from engine.worker.exporting.gguf_file import numbers_of
 from engine.worker.exporting.listening import Artefact, Heard, listen
 from engine.worker.exporting.llama_runtime import LlamaCpp
@@ -34,6 +35,7 @@ from engine.worker.exporting.quantizing import write_quantized
 from engine.worker.exporting.readback import ReadBack
 from engine.worker.exporting.trained import number_format, whole
 from engine.worker.fault import Fault
+from engine.worker.merging import trained_base
 from engine.worker.model import DTYPES
 
 Written = Callable[[int, int], None]
@@ -52,6 +54,8 @@ def write_form(job: ExportJob, place: Path, after: Written) -> nn.Module | None:
         write_adapter(job, place)
         write_card(job, place)
         return None
+    if job.form == "ollama-adapter":
+        return _gguf_and_adapter(job, place, after)
     model = whole(job)
     if job.form in WITH_GGUF:
         _gguf(job, model, place, after)
@@ -90,18 +94,38 @@ def _refuse_whole(job: ExportJob) -> None:
 def gguf_path(job: ExportJob, place: Path) -> Path:
     """Where the GGUF file stands: alone, beside a Modelfile, or in the folders that LM Studio looks through."""
     file = f"{job.name}-{job.quant}.gguf"
+    if job.form == "ollama-adapter":
+        return place / f"{job.name}-base-{job.quant}.gguf"
     return place / job.publisher / job.name / file if job.form == "lmstudio" else place / file
 
 
+def adapter_path(job: ExportJob, place: Path) -> Path | None:
+    """Where the adapter stands as a GGUF file of its own; None where it is in the weights."""
+    return place / f"{job.name}-adapter.gguf" if job.form == "ollama-adapter" else None
+
+
 def _gguf(job: ExportJob, model: nn.Module, place: Path, after: Written) -> None:
-    path = gguf_path(job, place)
-    if job.form == "ollama":
+    path, adapter = gguf_path(job, place), adapter_path(job, place)
+    if job.form in WITH_MODELFILE:
         context = numbers_of(model).max_position_embeddings
-        text = modelfile(path.name, job.prompting, sampling_of(Path(job.model.path)), context)
+        sampling = sampling_of(Path(job.model.path))
+        text = modelfile(path.name, job.prompting, sampling, context, adapter.name if adapter else "")
         (place / NAME).write_text(text, encoding="utf-8", newline="\n")
         write_card(job, place)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_quantized(job, model, path, after)
+
+
+def _gguf_and_adapter(job: ExportJob, place: Path, after: Written) -> nn.Module:
+    """The base as the adapter was trained against it, and the adapter beside it; returns the base. Raises Fault."""
+    _refuse_whole(job)
+    base = trained_base(job.model, quantization_of(job.method), job.method, job.precision).eval()
+    parts = lora_parts(job, base)
+    _gguf(job, base, place, after)
+    path = adapter_path(job, place)
+    assert path is not None
+    write_lora(path, parts, base, job.name)
+    return base
 
 
 def certified(
@@ -112,11 +136,12 @@ def certified(
     ask = partial(certify, job, trained, tokenizer=tokenizer, after=after, notes=_notes(job))
     if job.form in WITH_GGUF:
         assert model is not None
-        merge = _merge_check(job, model, trained)  # first: reading the file back overwrites the model
-        certificate = with_checks(_gguf_certificate(job, place, model, ask), [merge])
+        # first: reading the file back overwrites the model
+        more = [] if job.form == "ollama-adapter" else [_merge_check(job, model, trained)]
+        certificate = with_checks(_gguf_certificate(job, place, model, ask), more)
     else:
         certificate = _asked(_open(job, place), ALLOWED[_format(job)], ask)
-    if job.form == "ollama":
+    if job.form in WITH_MODELFILE:
         certificate = with_checks(certificate, [_modelfile_check(job, place)])
     if job.form == "package":
         certificate = with_checks(certificate, [_example_check(place)])
@@ -144,13 +169,17 @@ def _merge_check(job: ExportJob, model: nn.Module, trained: Sequence[Heard]) -> 
 def _gguf_certificate(job: ExportJob, place: Path, model: nn.Module, ask: Callable[..., Certificate]) -> Certificate:
     """The file read back says how far its weights are from the trained ones, and so how far llama.cpp may be."""
     format = coarser(job.quant, DTYPES[job.precision])
+    adapter = adapter_path(job, place)
+    parts = lora_parts(job, model) if adapter else []
     read = ReadBack(gguf_path(job, place), model.float(), Path(job.model.path) / "tokenizer.json")
-    tensors = _tensors(read)
+    tensors = [_tensors(read)]
+    if adapter:
+        tensors.append(_adapter_tensors(put_on(adapter, model, parts), len(parts)))
     certificate = _asked(read, ALLOWED[format], ask)
     if llama_runtime.available():
         expected = next(check.measured or 0.0 for check in certificate.checks if check.name == "score distance")
         certificate = _asked(_open_gguf(job, place), allowed_for(expected, format), ask)
-    return with_checks(certificate, [tensors])
+    return with_checks(certificate, tensors)
 
 
 def _format(job: ExportJob) -> str:
@@ -180,9 +209,9 @@ def _open(job: ExportJob, place: Path) -> Artefact:
 
 def _open_gguf(job: ExportJob, place: Path) -> Artefact:
     longest = max(len(probe.tokens) for probe in job.probes) + job.answer_tokens
-    said = _modelfile(place).render if job.form == "ollama" else None
+    said = _modelfile(place).render if job.form in WITH_MODELFILE else None
     try:
-        return LlamaCpp(gguf_path(job, place), max(SHARED_CONTEXT, longest + 1), said)
+        return LlamaCpp(gguf_path(job, place), max(SHARED_CONTEXT, longest + 1), said, adapter_path(job, place))
     except ValueError as error:
         raise Fault(
             Exit.NOT_EQUAL,
@@ -198,6 +227,11 @@ def _tensors(artefact: ReadBack) -> tuple[Check, Mismatch]:
     return Check(name="tensors", passed=not wrong, words=words), Mismatch(cause="changed weights", words=words)
 
 
+def _adapter_tensors(wrong: str, count: int) -> tuple[Check, Mismatch]:
+    words = wrong or f"{count} weights are changed by the adapter's file as the trained adapter changes them."
+    return Check(name="adapter", passed=not wrong, words=words), Mismatch(cause="changed weights", words=words)
+
+
 def _modelfile(place: Path) -> Modelfile:
     return Modelfile((place / NAME).read_text(encoding="utf-8"))
 
@@ -206,7 +240,9 @@ def _modelfile_check(job: ExportJob, place: Path) -> tuple[Check, Mismatch]:
     read = _modelfile(place)
     wrong = next((probe for probe in job.probes if read.render(probe) != probe.text), None)
     stops = set(read.stops) >= set(job.prompting.end_texts)
-    passed = wrong is None and stops and (place / read.source).is_file()
+    adapter = adapter_path(job, place)
+    files = (place / read.source).is_file() and (adapter is None or (place / read.adapter) == adapter)
+    passed = wrong is None and stops and files
     words = "The Modelfile writes every prompt as the model's own template does, and names what ends an answer."
     if not passed:
         words = (

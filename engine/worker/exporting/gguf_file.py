@@ -126,7 +126,7 @@ def sources(model: nn.Module, numbers: Numbers, quant: str) -> Iterator[Source]:
     """The model's tensors in the file's order and layout."""
     state = model.state_dict()
     for name, place in names_of(model, numbers):
-        turn = partial(_laid_out, name=name, numbers=numbers, back=False)
+        turn = partial(laid_out, name=name, numbers=numbers, back=False)
         yield Source(place, state[name], _kind(state[name], quant), turn)
     if numbers.rope.get("rope_type") == "llama3":
         yield Source("rope_freqs.weight", _llama3_factors(numbers), GGMLQuantizationType.F32, lambda factors: factors)
@@ -141,7 +141,7 @@ def _kind(tensor: torch.Tensor, quant: str) -> GGMLQuantizationType:
     return GGMLQuantizationType.F32 if tensor.abs().max() > LARGEST_F16 else GGMLQuantizationType.F16
 
 
-def _laid_out(tensor: torch.Tensor, *, name: str, numbers: Numbers, back: bool) -> torch.Tensor:
+def laid_out(tensor: torch.Tensor, *, name: str, numbers: Numbers, back: bool) -> torch.Tensor:
     """The tensor in llama.cpp's layout, or from it `back` into transformers'."""
     family = numbers.family
     if family.shifted and name.endswith("norm.weight"):
@@ -254,4 +254,4 @@ def read_weights(reader: GGUFReader, model: nn.Module) -> Iterator[tuple[str, st
     for name, place in names_of(model, numbers):
         found = held[place]
         plain = torch.from_numpy(np.array(gguf.dequantize(found.data, found.tensor_type), dtype=np.float32))
-        yield name, found.tensor_type.name, _laid_out(plain, name=name, numbers=numbers, back=True)
+        yield name, found.tensor_type.name, laid_out(plain, name=name, numbers=numbers, back=True)

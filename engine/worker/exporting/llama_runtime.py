@@ -30,14 +30,18 @@ def available() -> bool:
 
 
 class LlamaCpp:
-    """The file, loaded. `said` renders a probe where it is not the file's own template that does."""
+    """The file, loaded, with an `adapter` file on it where there is one. `said` renders a probe where it is not the
+    file's own template that does."""
 
-    def __init__(self, path: Path, context: int, said: Callable[[Probe], str] | None = None) -> None:
+    def __init__(
+        self, path: Path, context: int, said: Callable[[Probe], str] | None = None, adapter: Path | None = None
+    ) -> None:
         self._lib = _library()
         threads = torch.get_num_threads()
         self._model = self._lib.Llama(
-            str(path), n_ctx=context, n_threads=threads, n_threads_batch=threads, logits_all=True, verbose=False
-        )
+            str(path), n_ctx=context, n_threads=threads, n_threads_batch=threads, logits_all=True, verbose=False,
+            lora_path=str(adapter) if adapter else None,
+        )  # fmt: skip
         self._vocab = self._lib.llama_model_get_vocab(self._model.model)
         self._said = said
         self.runtime = f"llama.cpp (llama-cpp-python {self._lib.__version__})"

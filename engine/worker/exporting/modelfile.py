@@ -45,9 +45,12 @@ def sampling_of(folder: Path) -> Sampling:
     return msgspec.json.decode(path.read_bytes(), type=Sampling) if path.exists() else Sampling()
 
 
-def modelfile(gguf: str, prompting: Prompting, sampling: Sampling, context: int) -> str:
-    """The text of a Modelfile beside the GGUF file. Raises Fault when the template is more than texts around turns."""
-    lines = [f"FROM ./{gguf}"]
+def modelfile(gguf: str, prompting: Prompting, sampling: Sampling, context: int, adapter: str = "") -> str:
+    """The text of a Modelfile beside the GGUF file, and that of an `adapter` on it where there is one.
+
+    Raises Fault when the template is more than texts around turns.
+    """
+    lines = [f"FROM ./{gguf}", *([f"ADAPTER ./{adapter}"] if adapter else [])]
     if prompting.template:
         if prompting.pieces is None:
             raise untranslatable("it is more than texts around turns")
@@ -88,6 +91,7 @@ class Modelfile:
 
     def __init__(self, text: str) -> None:
         self.source = _only(re.findall(r"^FROM (.+)$", text, re.MULTILINE))
+        self.adapter = next(iter(re.findall(r"^ADAPTER (.+)$", text, re.MULTILINE)), "")
         templates = re.findall(rf"^TEMPLATE {QUOTES}(.*?){QUOTES}$", text, re.MULTILINE | re.DOTALL)
         self.template = templates[0] if templates else ""
         self.stops = [json.loads(each) for each in re.findall(r"^PARAMETER stop (.+)$", text, re.MULTILINE)]

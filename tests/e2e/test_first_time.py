@@ -1,0 +1,104 @@
+"""The first time: who reads nothing but the one filled button of each screen ends at a tuned model that answers."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.core.home import Home
+from engine.core.settings import Settings, save
+from studio.theme import LIGHT
+from tests.e2e.conftest import SAID, Served, chromium, open_app, start_app, wait_until_said
+
+pytestmark = [pytest.mark.browser, pytest.mark.worker]
+BUTTONS = """
+    () => [...document.querySelectorAll("flt-semantics-host [role=button]")].map(each => {
+      const box = each.getBoundingClientRect();
+      const name = each.getAttribute("aria-label") || each.textContent;
+      return { name, x: box.x, y: box.y + box.height / 2, width: box.width };
+    }).filter(each => each.width > 0 && each.y > 0 && each.y < innerHeight)
+"""
+COLORS = """
+    async ({ png, points }) => {
+      const bytes = Uint8Array.from(atob(png), each => each.charCodeAt(0));
+      const picture = await createImageBitmap(new Blob([bytes]));
+      const canvas = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
+      canvas.drawImage(picture, 0, 0);
+      return points.map(([x, y]) => [...canvas.getImageData(x, y, 1, 1).data].slice(0, 3));
+    }
+"""
+INSET = 6
+"""Pixels from a button's left edge to where only its ground is seen."""
+PATIENCE = 10
+"""Seconds after which a person presses again."""
+ACTION = [int(LIGHT.action[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+@pytest.fixture
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An app that nobody has used yet."""
+    chromium()
+    home = Home.open(tmp_path_factory.mktemp("first") / "home")
+    save(home.settings, Settings(idle_host_seconds=20, theme="light", motion="reduced"))
+    app = start_app(home.path)
+    yield app
+    app.process.terminate()
+    app.process.wait(20)
+
+
+def filled(page: Any) -> list[dict[str, Any]]:
+    """The buttons on the screen whose ground has the colour of the main action; none while the screen changes."""
+    buttons = page.evaluate(BUTTONS)
+    points = [[round(each["x"]) + INSET, round(each["y"])] for each in buttons]
+    colors = page.evaluate(COLORS, {"png": base64.b64encode(page.screenshot()).decode(), "points": points})
+    if page.evaluate(BUTTONS) != buttons:
+        return []
+    return [each for each, color in zip(buttons, colors, strict=True) if _near(color)]
+
+
+def _near(color: list[int]) -> bool:
+    return all(abs(one - other) < 12 for one, other in zip(color, ACTION, strict=True))
+
+
+def press_the_one(page: Any, before: str, seconds: float) -> str:
+    """Wait until there is a main button other than the one before, and press it; there may be no second.
+
+    One that is still there after a while did not hear it, and is pressed again.
+    """
+    begun = time.monotonic()
+    while time.monotonic() < begun + seconds:
+        found = filled(page)
+        if found and (found[0]["name"] != before or time.monotonic() > begun + PATIENCE):
+            assert len(found) == 1, [each["name"] for each in found]
+            page.mouse.click(found[0]["x"] + found[0]["width"] / 2, found[0]["y"])
+            page.mouse.move(700, 5)  # under the pointer its ground is darker
+            return found[0]["name"]
+        page.wait_for_timeout(500)
+    raise AssertionError(f"no other main button after “{before}” at {page.url}: {page.evaluate(SAID)}")
+
+
+def test_who_reads_only_the_main_button_ends_at_an_answer(browser: Any, empty: Served) -> None:
+    page, seen = open_app(browser, empty)
+    pressed = [""]
+    while "/playground/" not in page.url:
+        pressed.append(press_the_one(page, pressed[-1], 240))
+        assert len(pressed) < 8, pressed
+        page.wait_for_timeout(300)
+    wait_until_said(page, "Ask something", seconds=30)
+    page.get_by_role("button", name=re.compile(r"[?.…]$")).first.click()  # the field offers what to ask
+    wait_until_said(page, r"\d+ tokens in .* tokens/s", times=2, seconds=60)
+    assert list(dict.fromkeys(pressed[1:])) == [
+        "Try it with sample data, about a minute",
+        "Start training",
+        "Talk to it",
+    ]
+    wait_until_said(page, "starter model's answer")
+    wait_until_said(page, r"v1\.0\.0 model's answer")
+    page.context.close()
+    assert seen.foreign == [] and seen.errors == []
+    assert empty.complaints() == []

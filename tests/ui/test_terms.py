@@ -1,0 +1,88 @@
+"""Technical terms of the wizard are explained where they stand: on hover, on keyboard focus, on a press."""
+
+from __future__ import annotations
+
+import re
+
+import flet as ft
+import pytest
+
+from engine.spec.fields import settings_of
+from engine.spec.methods import METHODS
+from engine.spec.runspec import Training
+from studio.guides import Term, term_of, terms_in
+from tests.ui.client import Client
+from tests.ui.test_wizard import at_settings
+
+pytestmark = pytest.mark.anyio
+UNITS = {each.unit for kind in (Training, *METHODS.values()) for each in settings_of(kind).values()}
+LONGEST_LABEL = 4
+"""Words; a text of more is a sentence, and what ends in a full stop is one, too."""
+
+
+def labels(client: Client) -> set[str]:
+    """What names something on the screen: of fields, and short texts that are neither a value nor a unit."""
+    fields = [*client.find(ft.TextField), *client.find(ft.Dropdown), *client.find(ft.Switch)]
+    texts = [str(each.value) for each in client.find(ft.Text) if not each.spans and not in_card(client, each)]
+    short = {each for each in texts if len(each.split()) <= LONGEST_LABEL and not re.search(r"\d|\.$|·", each)}
+    return {str(each.label) for each in fields if each.label} | short - UNITS
+
+
+def in_card(client: Client, text: ft.Text) -> bool:
+    """Whether it stands on something that is pressed as a whole: that says itself what it is."""
+    parent = text.parent
+    while parent is not None:
+        if isinstance(parent, ft.Container) and parent.on_click is not None:
+            return True
+        parent = parent.parent
+    return False
+
+
+def explained(client: Client, term: Term) -> bool:
+    """Whether something on the screen says on hover what a term means, with its example."""
+    controls = [*client.find(ft.TextButton), *client.find(ft.TextField), *client.find(ft.Dropdown)]
+    tips = [str(each.tooltip) for each in (*controls, *client.find(ft.Switch)) if each.tooltip]
+    return any(term.meaning in tip and term.example in tip for tip in tips)
+
+
+async def test_every_term_in_a_label_of_the_wizard_is_explained_there(show, tmp_path):
+    client = await at_settings(show, tmp_path)
+    await client.press("Why this much?")
+    await client.press(
+        next(str(each.content) for each in client.find(ft.TextButton) if "Show all" in str(each.content))
+    )
+    found: set[str] = set()
+    for step in ("Settings", "Review"):
+        if step == "Review":
+            await client.press("Continue to Review")
+            await client.until(lambda: client.says("Before the start"))
+        named = {(each, label) for label in labels(client) for each in terms_in(label)}
+        assert [(each.term, label) for each, label in named if not explained(client, each)] == [], step
+        found |= {each.term for each, _ in named}
+    assert {"Rank", "Learning rate", "Method", "Objective", "LoRA", "Gradient", "Weight", "Batch size"} <= found
+
+
+async def test_a_field_explains_its_term_while_it_has_the_focus(show, tmp_path):
+    client = await at_settings(show, tmp_path)
+    rank = term_of("rank")
+    assert rank is not None
+    field = client.find(ft.TextField, label="Rank")[0]
+    assert rank.meaning in str(field.tooltip) and not client.says(rank.meaning)
+    assert field.label_style and field.label_style.decoration_style is ft.TextDecorationStyle.DOTTED
+    await client.event(field, "focus")
+    assert client.says(rank.meaning) and client.says(f"Example: {rank.example}")
+    assert client.find(ft.TextField, label="Rank")[0].value == field.value
+    await client.event(client.find(ft.TextField, label="Rank")[0], "blur")
+    assert not client.says(rank.meaning)
+
+
+@pytest.mark.parametrize("event", ["focus", "click"])
+async def test_a_word_is_explained_by_keyboard_and_by_touch(show, tmp_path, event):
+    client = await at_settings(show, tmp_path)
+    word = next(each for each in client.find(ft.Text) if each.value == "Weights trained")
+    assert word.style and word.style.decoration_style is ft.TextDecorationStyle.DOTTED
+    button = word.parent
+    await client.event(button, event)
+    assert client.says("Example: ")
+    await client.event(button, "blur")
+    assert not client.says("Example: ")
