@@ -29,6 +29,7 @@ class Kind(StrEnum):
     THROUGHPUT_COLLAPSE = "throughput-collapse"
     DATA_STARVATION = "data-starvation"
     THERMAL_THROTTLING = "thermal-throttling"
+    BATTERY_LOW = "battery-low"
 
 
 class Do(StrEnum):

@@ -13,8 +13,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     0 to 1, spent waiting for rows;
     `memory_bytes` and `memory_limit` of the device (of the process where there is no device memory); temperature in
     degrees Celsius; `gpu_clock_share` present clock over the highest one; `gpu_throttled` as the driver says it,
-    for heat alone; `adapter_norm` the L2 norm of all trained weights, summed in double precision, at whichever
-    steps it is taken; `validation_loss` at the steps that validate.
+    for heat alone; `battery` the share of its charge that is left, 0 to 1, and 1 while it is plugged in;
+    `adapter_norm` the L2 norm of all trained weights, summed in double precision, at whichever steps it is taken;
+    `validation_loss` at the steps that validate.
     """
 
     step: int
@@ -29,5 +30,6 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     gpu_temperature: float | None = None
     gpu_clock_share: float | None = None
     gpu_throttled: bool | None = None
+    battery: float | None = None
     adapter_norm: float | None = None
     validation_loss: float | None = None

@@ -246,11 +246,13 @@ def _quantize(anomaly: Anomaly, now: Situation) -> tuple[Card, tuple[Change, ...
 
 
 def _advise(anomaly: Anomaly, now: Situation) -> Remedy:
-    """What does not spoil the run is proposed; a run that learns nothing at all waits for a person."""
+    """What does not spoil the run is proposed; one that learns nothing at all, or is about to be cut off, waits."""
     card = Card(what=anomaly.what, why=anomaly.why, actions=anomaly.actions, help="anomalies", code=anomaly.name)
     rate = now.learning_rate * now.rate_factor
     if anomaly.name is Kind.DEAD_ADAPTER:
         return Pause(card, (Change(setting="targets", value="all-linear"),), None, "Going on would change nothing.")
+    if anomaly.name is Kind.BATTERY_LOW:
+        return Pause(card, (), None, "It is saved before the machine goes out.")
     if anomaly.name is Kind.PLATEAU:
         return Propose(card, (Change(setting="learning_rate", value=2 * rate),), "The run goes on as it is.")
     return Propose(card, (), "The run goes on as it is.")

@@ -16,6 +16,7 @@ from engine.monitor.gradients import DeadAdapter, Explosion
 from engine.monitor.loss import Divergence, NonFinite, Plateau
 from engine.monitor.machine import DataStarvation, MemoryCreep, MemoryFull, ThermalThrottling, ThroughputCollapse
 from engine.monitor.observation import Observation
+from engine.monitor.power import BatteryLow
 from engine.monitor.validation import Overfitting
 
 
@@ -42,6 +43,7 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
     throughput: ThroughputCollapse = ThroughputCollapse()
     starvation: DataStarvation = DataStarvation()
     thermal: ThermalThrottling = ThermalThrottling()
+    battery: BatteryLow = BatteryLow()
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""The state of the device that training runs in: how full its memory is, and how hot it is.
+"""The state of the device that training runs in: how full its memory is, how hot it is, what its battery holds.
 
 Without a GPU the memory is the process's part of the machine.
 """
@@ -24,6 +24,13 @@ class Condition:
     def heat(self) -> nvidia.Heat:
         """How hot the GPU is; nothing without one."""
         return self._gpu.heat() if self._gpu else nvidia.Heat()
+
+    def battery(self) -> float | None:
+        """The share of the battery's charge that is left, 1 while it is plugged in; None where there is no battery."""
+        found = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+        if found is None:
+            return None
+        return 1.0 if found.power_plugged is not False else found.percent / 100
 
     def read(self) -> tuple[float, float]:
         """Bytes in use and bytes there are."""

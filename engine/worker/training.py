@@ -267,6 +267,7 @@ class Training:
             gpu_temperature=heat.temperature,
             gpu_clock_share=heat.clock_share,
             gpu_throttled=heat.throttled,
+            battery=self.condition.battery() if inside and alone else None,
             adapter_norm=self._adapter_norm() if inside else None,
             validation_loss=self.validated[1] if self.validated and self.validated[0] == done.step else None,
         )

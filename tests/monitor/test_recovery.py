@@ -115,6 +115,10 @@ class TestAutomatic:
         remedy = decide("automatic", anomaly(Kind.MEMORY_FULL), now)
         assert isinstance(remedy, Propose) and remedy.changes == ()
 
+    def test_a_run_on_an_empty_battery_is_saved_and_waits(self) -> None:
+        remedy = decide("automatic", anomaly(Kind.BATTERY_LOW), NOW)
+        assert isinstance(remedy, Pause) and remedy.roll_back_to is None and not remedy.changes
+
     @pytest.mark.parametrize(
         "kind", [Kind.PLATEAU, Kind.OVERFITTING, Kind.MEMORY_CREEP, Kind.THROUGHPUT_COLLAPSE, Kind.THERMAL_THROTTLING]
     )
@@ -123,7 +127,7 @@ class TestAutomatic:
 
 
 class TestAsk:
-    @pytest.mark.parametrize("kind", [Kind.DIVERGENCE, Kind.DEAD_ADAPTER])
+    @pytest.mark.parametrize("kind", [Kind.DIVERGENCE, Kind.DEAD_ADAPTER, Kind.BATTERY_LOW])
     def test_pauses_and_proposes(self, kind: Kind) -> None:
         assert isinstance(decide("ask", anomaly(kind), NOW), Pause)
 

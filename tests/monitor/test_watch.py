@@ -303,3 +303,11 @@ class TestMachine:
     def test_what_the_driver_says_is_enough(self) -> None:
         run = [msgspec.structs.replace(seen, gpu_throttled=seen.step > 50) for seen in steady(100)]
         assert [each.name for each in told(run)] == [Kind.THERMAL_THROTTLING]
+
+
+def test_a_battery_that_runs_down_is_told_once_and_again_after_it_was_plugged_in() -> None:
+    charge = [0.5, None, 0.16, 0.15, 0.14, None, 0.2, 0.13, 1.0, None, 0.12]
+    run = [msgspec.structs.replace(seen, battery=left) for seen, left in zip(steady(len(charge)), charge, strict=True)]
+    found = told(run)
+    assert [(each.name, each.step) for each in found] == [(Kind.BATTERY_LOW, 4), (Kind.BATTERY_LOW, 11)]
+    assert "15 %" in found[0].what.replace("15%", "15 %") and len(found[0].actions) >= 2

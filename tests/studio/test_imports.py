@@ -1,14 +1,13 @@
-"""The faces come in quickly and bring nothing heavy."""
+"""The faces bring nothing heavy when they come in; how long they take is measured by build/bench/run.py startup."""
 
 import json
 import subprocess
 import sys
 
 SCRIPT = """
-import json, sys, time
-start = time.perf_counter()
+import json, sys
 import studio.web, studio.desktop, studio.app
-print(json.dumps({"seconds": time.perf_counter() - start, "loaded": sorted(sys.modules)}))
+print(json.dumps(sorted(sys.modules)))
 """
 HEAVY = {
     "polars",
@@ -24,10 +23,6 @@ HEAVY = {
 }
 
 
-def test_importing_the_faces_loads_nothing_heavy_and_takes_little_time():
-    runs = [
-        json.loads(subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
-    ]
-    assert not HEAVY & set(runs[0]["loaded"])
-    assert min(run["seconds"] for run in runs) < 0.8  # 0.4 s on an idle machine; tests share theirs
+def test_importing_the_faces_loads_nothing_heavy():
+    found = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout
+    assert not HEAVY & set(json.loads(found))

@@ -18,6 +18,7 @@ from engine.spec.records import Control, Event, LaunchRecord, RunState
 from engine.spec.runspec import TrainJob
 from engine.worker import checkpoint
 from engine.worker.checkpoint import LoopState
+from engine.worker.condition import Condition
 from engine.worker.control import ControlFile
 from engine.worker.fault import Fault
 from engine.worker.keeping import Keeping
@@ -177,6 +178,21 @@ def test_a_run_that_asks_pauses_with_a_proposal_and_an_accepted_one_is_carried_o
     first = min(step for step, _ in attempt_steps(folder, 1))
     assert first == proposal.roll_back_to + 1
     assert losses(folder, "learning_rate")[150] == pytest.approx(losses(folder, "learning_rate")[30] / 2)
+
+
+def test_a_run_on_a_battery_is_saved_before_it_is_empty_and_goes_on_when_plugged_in(
+    tmp_path: Path, model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = train_spec(model, rows, epochs=5)
+    whole = losses(run_through(tmp_path / "whole", spec, []))
+    charge = iter([0.4, 0.12])
+    monkeypatch.setattr(Condition, "battery", lambda _condition: next(charge, 1.0))
+    folder = run_folder(tmp_path / "run", spec)
+    assert attempt(folder, 0) is Exit.PAUSED
+    assert folder.checkpoint_folders()[-1].name == "step-20"
+    assert read_struct(folder.proposal_file, Proposal).card.what.startswith("The battery is at 12")
+    assert attempt(folder, 1) is Exit.COMPLETED
+    assert losses(folder) == whole
 
 
 def test_a_damaged_checkpoint_to_go_back_to_is_told_and_the_one_before_serves(
