@@ -15,7 +15,7 @@ from engine.core.home import Home
 from engine.core.topics import Topic
 from engine.outcomes import Outcomes
 from engine.plan.models import BaseModel, read_base_model
-from engine.plan.profiles import profile
+from engine.plan.profiles import example_of
 from engine.planning import Planning
 from engine.results.care import checked_base
 from engine.results.export_card import About, card_of
@@ -117,7 +117,7 @@ class Exports:
         model = read_base_model(Path(version.model_path))
         adapter = self._outcomes.folder.adapter(version)
         dataset = self._home.datasets / version.dataset_id
-        prompts = prompts_for(Path(version.model_path), dataset, profile(version.profile).example_input, model.context)
+        prompts = prompts_for(Path(version.model_path), dataset, example_of(version.profile), model.context)
         size = sum(path.stat().st_size for path in adapter.rglob("*") if path.is_file())
         method = self._outcomes.folder.job(version).method
         exportable = Exportable(method=method, model=model, prompting=prompts.prompting, adapter_bytes=size)

@@ -24,6 +24,7 @@ from engine.plan.hardware import Hardware, detect
 from engine.plan.methods import TABLE as METHODS
 from engine.plan.methods import MethodFacts, method_facts
 from engine.plan.models import BaseModel, FoundModels, find_models, read_base_model, starter_path
+from engine.plan.own_profiles import OwnProfiles
 from engine.plan.planner import Draft, Means, Plan, method_of, plan, refuse_unready, to_spec
 from engine.plan.profiles import Profile, profile, profile_for, profiles
 from engine.results.continuing import continuation, method_settings
@@ -63,6 +64,7 @@ class Planning:
         self._library = library
         self._calibrations = calibrations
         self.hardware: Topic[Hardware | None] = Topic(None)
+        self.own_profiles = OwnProfiles(home.profiles)
 
     async def watch_hardware(self) -> None:
         """Publish what the machine has, and look again every few minutes: other programs take memory."""
@@ -77,7 +79,8 @@ class Planning:
         raise AssertionError("a topic's watch does not end")
 
     def profiles(self) -> tuple[Profile, ...]:
-        """What a model can be tuned for."""
+        """What a model can be tuned for: the product's profiles and the user's own."""
+        self.own_profiles.refresh()
         return profiles()
 
     def models(self) -> FoundModels:
@@ -94,6 +97,7 @@ class Planning:
     async def draft(self, order: orders.Order) -> Draft:
         """The user's words made a draft: dataset and model found, data counted. Raises StudioError."""
         await self._known_hardware()
+        self.own_profiles.refresh()
         if order.parent:
             order, parent = self._continued(order)
         else:

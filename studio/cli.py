@@ -52,6 +52,7 @@ from studio.terminal.plan_options import (
     ProbeOption,
     SomeDataset,
 )
+from studio.terminal.profile_commands import profile
 from studio.terminal.run_commands import queue, runs, show
 from studio.terminal.show import print_card, print_json, say
 from studio.terminal.sweep_commands import sweep
@@ -78,6 +79,7 @@ app.add_typer(capsule, name="capsule")
 app.add_typer(conversations, name="conversations")
 app.command()(export)
 app.command()(exports)
+app.add_typer(profile, name="profile")
 app.add_typer(account, name="account")
 
 AcceptOption = Annotated[

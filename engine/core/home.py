@@ -63,6 +63,7 @@ class Home:
         self.answers = path / "answers"
         self.exports = path / "exports"
         self.models = path / "models"
+        self.profiles = path / "profiles"
         self.inbox = path / "inbox"
         self.logs = path / "logs"
         self.environments = path / "environments"

@@ -53,9 +53,23 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     dials: Dials
 
 
-@cache
+_own: tuple[Profile, ...] = ()
+
+
+def offer(own: tuple[Profile, ...]) -> None:
+    """Have the user's own profiles beside those of the product, in place of what was offered before."""
+    global _own
+    _own = own
+
+
 def profiles() -> tuple[Profile, ...]:
-    """Every profile, in the order they are shown."""
+    """Every profile, in the order they are shown; the user's own come last."""
+    return (*shipped(), *_own)
+
+
+@cache
+def shipped() -> tuple[Profile, ...]:
+    """The profiles of the product."""
     data = (resources.files("assets") / "profiles.json").read_bytes()
     return msgspec.json.decode(data, type=tuple[Profile, ...])
 
@@ -71,6 +85,11 @@ def profile(wanted: str) -> Profile:
         f"There are: {', '.join(by_id)}.",
         f"Did you mean “{near[0]}”?" if near else "Choose one of them.",
     )
+
+
+def example_of(wanted: str) -> str:
+    """A prompt of this profile; one of the product's first where it is gone, as a user's own may be."""
+    return next((each.example_input for each in profiles() if each.id == wanted), shipped()[0].example_input)
 
 
 def profile_for(schema: Schema) -> Profile:

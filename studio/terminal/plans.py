@@ -22,6 +22,7 @@ from engine.plan.hardware import Hardware, detect
 from engine.plan.memory import LossPath
 from engine.plan.models import BaseModel, read_model_facts, starter_path
 from engine.plan.objectives import LAYOUT_WORDS
+from engine.plan.own_profiles import OwnProfiles
 from engine.plan.planner import Draft, Means, Plan, method_of, plan
 from engine.plan.profiles import profile as profile_named
 from engine.planning import USUAL_PROFILE
@@ -74,6 +75,7 @@ def plan_without_data(
 ) -> Plan:
     """A plan for a model alone: rows of the context length are assumed. Raises StudioError."""
     facts = _model(home, model)
+    OwnProfiles(Home.open(home).profiles).refresh()
     kind = profile or USUAL_PROFILE
     chosen = {key: value for key, value in edits.items() if key != "loss"}
     data = DataFacts.stand_in(_length(chosen, facts, kind), layout=_layout(objective))
