@@ -35,13 +35,11 @@ def safe(headers: Headers) -> Headers:
 
 
 async def answer(send: Send, status: int, kind: bytes, body: bytes, headers: Headers | None = None) -> None:
-    """Send a whole answer that nobody keeps."""
-    own: Headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": safe([*own, *(headers or [])])})
+    """Send a whole answer. Nobody keeps it, unless the headers say so."""
+    own: Headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *(headers or [])]
+    if not value_of(own, b"cache-control"):
+        own.append((b"cache-control", b"no-store"))
+    await send({"type": "http.response.start", "status": status, "headers": safe(own)})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -23,6 +23,7 @@ import msgspec
 from engine.core.settings import Settings
 from studio.asgi import TEXT, App, Headers, Message, Receive, Scope, Send, answer, header, redirect, safe, value_of
 from studio.connection import Connection
+from studio.fallback_fonts import ADDRESS, send_font
 from studio.login import Login, own_path
 from studio.places import PLACES
 from studio.uploads import Intake
@@ -215,8 +216,8 @@ class Gate:
             await answer(send, 503, TEXT, CROWDED.encode(), [(b"retry-after", b"30")])
         elif path == "/upload":
             await self._intake.take(scope, receive, send, self._settings())
-        elif path.startswith("/assets/fonts/noto"):  # Flutter's fallback for signs our fonts lack: no error, a box
-            await answer(send, 200, b"font/ttf", (self._assets / "fonts" / "Inter-400.ttf").read_bytes())
+        elif path.startswith(ADDRESS):
+            await send_font(send, self._assets / "fonts", path)
         elif path == "/assets/FontManifest.json":
             await answer(send, 200, b"application/json", font_manifest())
         elif path.startswith("/assets/fonts/") and (own := self._assets / "fonts" / Path(path).name).is_file():

@@ -108,6 +108,10 @@ def test_an_installed_wheel_finds_its_assets_from_any_folder(tmp_path: Path) -> 
     subprocess.run([*words, "--wheel-dir", str(tmp_path)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    shipped = [file for file in (tmp_path / "site").rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in shipped) < 50_000_000
+    fonts = {file.relative_to(ROOT) for file in (ROOT / "assets" / "fonts").rglob("*") if file.is_file()}
+    assert fonts <= {file.relative_to(tmp_path / "site") for file in shipped}
     program = "from engine.plan.models import starter_path, read_base_model as r; print(r(starter_path()).path)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", program],
