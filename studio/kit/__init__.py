@@ -28,7 +28,18 @@ from studio.kit.states import ErrorCard, empty, loading, notice
 from studio.kit.table import figures
 from studio.kit.terms import Explained, glossed, termed, use_tip
 from studio.kit.text import body, captioned, code, heading, label, muted, number, one_line, title
-from studio.kit.words import ago, amount, duration, duration_range, gigabytes, named, percent, plural, short
+from studio.kit.words import (
+    ago,
+    amount,
+    duration,
+    duration_range,
+    gigabytes,
+    named,
+    percent,
+    plural,
+    share_words,
+    short,
+)
 
 __all__ = [
     "Busy",
@@ -78,6 +89,7 @@ __all__ = [
     "one_line",
     "panel_title",
     "percent",
+    "share_words",
     "pieces",
     "plural",
     "primary",

@@ -68,8 +68,13 @@ def gigabytes(size: float) -> str:
     return f"{size:.0f} B"
 
 
+def share_words(share: float) -> str:
+    """A measured share, rounded: 0 %, 5.2 %, 97 %."""
+    return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
+
+
 def percent(share: float) -> str:
-    """A share from 0 to 1; never 100 % before it is."""
+    """Progress from 0 to 1; never 100 % before it is."""
     if share >= 1:
         return "100 %"
     return f"{min(99, math.floor(share * 100))} %"

@@ -34,6 +34,7 @@ from studio.kit import (
     primary,
     row,
     section,
+    share_words,
     title,
 )
 from studio.pages.data import size_words
@@ -205,7 +206,7 @@ def concerned(finding: Finding) -> str:
     """How many rows it is about, unless its own words say so."""
     if not finding.rows or "%" in finding.what or f"{finding.rows:,}" in finding.what:
         return ""
-    return f"{plural(finding.rows, 'row')}, {_percent(finding.share)} of all. "
+    return f"{plural(finding.rows, 'row')}, {share_words(finding.share)} of all. "
 
 
 @component
@@ -231,8 +232,3 @@ def AsModel(dataset: Dataset) -> Any:
         spacing=S4,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
-
-
-def _percent(share: float) -> str:
-    """0.052 as 5.2 %, 0.97 as 97 %, 1 as 100 %."""
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"

@@ -26,9 +26,9 @@ from studio.kit import (
     loading,
     muted,
     number,
-    percent,
     row,
     section,
+    share_words,
 )
 from studio.pages.evaluation_checks import checks_of
 from studio.pages.evaluation_examples import Confused, Examples
@@ -163,7 +163,7 @@ def _judged(found: Judged) -> ft.Control:
     ]
     words = f"{found.judge} judged {found.examples} examples; {found.not_judged} gave no usable answer."
     if found.examples:
-        words += f" On {percent(found.flipped)} the order of the answers decided."
+        words += f" On {share_words(found.flipped)} the order of the answers decided."
     words += f" {in_words(found.agreement)}"
     return section(
         "Judged, 1 to 5", figures(("criterion", "base", "tuned", "difference"), rows, (160, 80, 80, 100)), muted(words)

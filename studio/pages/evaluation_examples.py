@@ -23,11 +23,11 @@ from studio.kit import (
     label,
     muted,
     one_line,
-    percent,
     plural,
     quiet,
     row,
     section,
+    share_words,
 )
 from studio.pages.evaluation_parts import measured
 from studio.theme import S1, S2, S3, Ink
@@ -112,7 +112,8 @@ def Confused(base: Confusion, tuned: Confusion) -> Any:
     """What was answered for each label wanted, of both models."""
     of_base, set_base = ft.use_state(False)
     shown = base if of_base else tuned
-    words = f"Accuracy {percent(shown.accuracy)}, macro F1 {percent(shown.macro_f1)}. Rows: wanted; columns: answered."
+    scores = f"Accuracy {share_words(shown.accuracy)}, macro F1 {share_words(shown.macro_f1)}."
+    words = f"{scores} Rows: wanted; columns: answered."
     return section(
         "Which label was answered",
         row(

@@ -34,6 +34,7 @@ from studio.kit import (
     row,
     secondary,
     section,
+    share_words,
     short,
     title,
     toast,
@@ -164,7 +165,7 @@ def Numbers(live: LiveRun) -> Any:
     boxes: list[ft.Control] = [ft.Container(each, width=110) for each in facts]
     preferences = _preferences(live)
     first: ft.Control = (
-        ft.Row([progress, *boxes], spacing=S2, run_spacing=S4, wrap=True)
+        ft.Row([progress, *boxes], spacing=S4, run_spacing=S4, wrap=True)
         if not narrow
         else ft.Column([progress, ft.Row(boxes, spacing=S2, run_spacing=S4, wrap=True)], spacing=S4)
     )
@@ -206,7 +207,7 @@ def _preferences(live: LiveRun) -> list[ft.Control]:
         margin = live.series[f"{side}preference_margin"].last
         if share is not None:
             found.append(
-                fact(title_, percent(share), f"by a margin of {short(margin)} nats" if margin is not None else "")
+                fact(title_, share_words(share), f"by a margin of {short(margin)} nats" if margin is not None else "")
             )
     return found
 

@@ -8,7 +8,7 @@ import flet as ft
 
 from engine.spec.records import RunState
 from studio.hooks import go, use_engine, use_task, use_topic
-from studio.kit import Busy, badge, bar, body, card, component, label, muted, percent, primary, row, section
+from studio.kit import Busy, badge, bar, body, card, component, label, muted, primary, row, section, share_words
 from studio.pace import pace_of
 from studio.theme import S2, S3, S4, Ink
 
@@ -93,7 +93,7 @@ def _verdict(found: Evaluation) -> ft.Control:
 def _scores(name: str, base: float, tuned: float, *, shares: bool) -> ft.Control:
     def words(value: float) -> str:
         if shares:
-            return percent(value)
+            return share_words(value)
         return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
     return ft.Row(
