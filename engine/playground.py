@@ -113,7 +113,7 @@ class Playground:
         return talk.conversation.value
 
     async def delete(self, words: str) -> Conversation:
-        """Delete a conversation; `restore` takes that back while this Home is open. Raises DataError."""
+        """Delete a conversation; `restore` takes that back for a day. Raises DataError."""
         found = await self.kept.find(words)
         await self.kept.delete(found.id)
         self._publish()

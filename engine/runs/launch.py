@@ -136,8 +136,8 @@ def worker_environment(threads: int) -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
         "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-        # oneDNN keeps compiled code for each shape of a product, and rows bring ever new shapes: with its usual 1,024 the
-        # sample's run took 1.8 GB instead of 0.6.
+        # oneDNN keeps compiled code for each shape of a product, and rows bring ever new shapes: with its usual 1,024
+        # the sample's run took 1.8 GB instead of 0.6.
         "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",

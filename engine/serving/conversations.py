@@ -27,15 +27,18 @@ MIGRATIONS = (
     ),
 )
 JOURNAL = "conversations.jsonl"
+REGRET_SECONDS = 86_400.0
+"""How long a deletion can be taken back."""
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Conversation)
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of `conversations.jsonl`: a conversation as it was then, or that it was deleted."""
+    """A line of `conversations.jsonl`: a conversation as it was then, or that it was deleted, and when."""
 
     conversation: Conversation
     deleted: bool = False
+    at: float = 0.0
 
 
 class Conversations:
@@ -48,17 +51,22 @@ class Conversations:
         self._lock = anyio.Lock()
 
     async def open(self) -> None:
-        """Bring back what a lost database held, and forget for good what was deleted in an earlier session."""
+        """Bring back what a lost database held, and forget for good what was deleted more than a day ago."""
         async with self._lock:
             found = await self._store.rows("SELECT id, changed FROM conversations WHERE NOT deleted")
             known = {str(row[0]): float(row[1] or 0) for row in found}
             lines = await anyio.to_thread.run_sync(LineReader(self._journal, Kept).read)
-            for each in {line.conversation.id: line for line in lines}.values():
+            newest = {line.conversation.id: line for line in lines}.values()
+            spared = [each for each in newest if each.deleted and time.time() - each.at < REGRET_SECONDS]
+            for each in newest:
                 if each.deleted or each.conversation.changed > known.get(each.conversation.id, 0.0):
                     await self._write(each)
             await self._store.execute("DELETE FROM conversations WHERE deleted")
             rows = await self._store.rows("SELECT value FROM conversations ORDER BY changed, id")
-            whole = [_ENCODER.encode(Kept(conversation=_decoded(row[0]))) + b"\n" for row in rows]
+            there = [*(Kept(conversation=_decoded(row[0])) for row in rows), *spared]
+            for each in spared:
+                await self._write(each)
+            whole = [_ENCODER.encode(each) + b"\n" for each in there]
             if whole or lines:
                 await anyio.to_thread.run_sync(write_atomically, self._journal, b"".join(whole))
 
@@ -92,10 +100,10 @@ class Conversations:
             return changed
 
     async def delete(self, conversation_id: str, *, undo: bool = False) -> None:
-        """Delete a conversation, or take that back; it is gone for good when the Home is opened again."""
+        """Delete a conversation, or take that back; it is gone for good when the Home is opened a day later."""
         async with self._lock:
             if found := await self.get(conversation_id):
-                await self._keep(Kept(conversation=found, deleted=not undo))
+                await self._keep(Kept(conversation=found, deleted=not undo, at=time.time()))
 
     async def _keep(self, kept: Kept) -> None:
         await anyio.to_thread.run_sync(self._append, kept)

@@ -126,7 +126,7 @@ def rename(
 @conversations.command()
 @command
 def delete(conversation: ConversationArgument, home: HomeOption = None, json: JsonOption = False) -> None:
-    """Delete a conversation; restore takes that back until the Home is opened again."""
+    """Delete a conversation; restore takes that back for a day."""
     _change(Home.open(home), conversation, "delete", "", "is deleted", json)
 
 

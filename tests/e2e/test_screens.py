@@ -63,6 +63,14 @@ FOCUSED = """
 """
 
 
+def settled(page: Any, script: str, seconds: float = 5) -> list[str]:
+    """What a script still finds when the layout has had time to follow the window."""
+    end = time.monotonic() + seconds
+    while (found := page.evaluate(script)) and time.monotonic() < end:
+        page.wait_for_timeout(200)
+    return found
+
+
 @pytest.mark.parametrize("route", SCREENS)
 def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Served, route: str) -> None:
     looked.goto(furnished.address + route)
@@ -74,8 +82,8 @@ def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Serv
         for width, height in SIZES:
             looked.set_viewport_size({"width": width, "height": height})
             looked.wait_for_timeout(350)
-            assert looked.evaluate(UNNAMED) == [], (width, theme)
-            assert looked.evaluate(BEYOND) == [], (width, theme)
+            assert settled(looked, UNNAMED) == [], (width, theme)
+            assert settled(looked, BEYOND) == [], (width, theme)
 
 
 def press_until(page: Any, key: str, condition: Any, seconds: float = 15) -> None:

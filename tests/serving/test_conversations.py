@@ -83,10 +83,14 @@ async def test_everything_is_there_again(tmp_path: Path, harm: str) -> None:
     async with opened(tmp_path) as kept:
         assert await kept.all() == before
         assert [each.title for each in before] == ["Renamed", "Two"]
-    assert len((tmp_path / "conversations.jsonl").read_bytes().splitlines()) == 2  # what was said twice is said once
+        await kept.delete("gone", undo=True)  # a deletion is remembered, too
+        assert len(await kept.all()) == 3
+    async with opened(tmp_path):
+        lines = (tmp_path / "conversations.jsonl").read_bytes().splitlines()
+    assert len(lines) == 3  # what was said twice is said once
 
 
-async def test_a_deletion_is_taken_back_until_the_home_is_opened_again(tmp_path: Path) -> None:
+async def test_a_deletion_is_taken_back_for_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(tmp_path) as kept:
         await keep(kept, conversation("one", "Hello"), conversation("two", "Bye"))
         await kept.delete("one")
@@ -96,7 +100,12 @@ async def test_a_deletion_is_taken_back_until_the_home_is_opened_again(tmp_path:
         assert [each.id for each in await kept.all()] == ["one"]
     async with opened(tmp_path) as kept:
         assert [each.id for each in await kept.all()] == ["one"]
+        assert await kept.get("two") is not None
+    monkeypatch.setattr(conversations, "REGRET_SECONDS", 0.0)
+    async with opened(tmp_path) as kept:
         assert await kept.get("two") is None
+        await kept.delete("two", undo=True)
+        assert [each.id for each in await kept.all()] == ["one"]
 
 
 async def test_many_change_one_conversation_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ async def test_a_quarter_is_listed_and_an_end_is_said_at_once(show, engine: Fake
     move(engine, folder, RunState.FAILED, 120, Card(what="Memory ran out.", why="7 GB needed."))
     await client.until(lambda: client.toasts() == ["Shop: Memory ran out."])
     await client.until(lambda: client.page.title == "(2) PEFT Studio")
+    await client.until(lambda: client.find(ft.IconButton, tooltip="Notifications, 2 new"))
     await client.press("Notifications, 2 new")
     await client.until(lambda: client.says("50 % done"))
     assert client.says("Memory ran out.")
