@@ -19,6 +19,7 @@ from studio.kit import component
 from studio.pace import pace_of
 from studio.session import Session
 from studio.shell import NotFound, Shell
+from studio.sidebar import is_listed
 from studio.theme import CONTRAST, DARK, FONTS, LIGHT, theme
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ def look_after(page: ft.Page, keeper: DraftKeeper, on_close: Callable[[], object
 def App(engine: Engine, session: Session, confined: bool) -> Any:
     """Everything on the screen."""
     settings = use_topic(engine.settings)
+    listed = _use_listed(engine)
     surroundings = _use_window(settings, _use_saving(engine), confined)
+    lists = settings.side_bar and listed and not surroundings.phone
+    surroundings = msgspec.structs.replace(surroundings, lists=lists)
 
     def routes() -> Any:
         return ft.Router(_routes(), not_found=NotFound)
@@ -123,6 +127,20 @@ def App(engine: Engine, session: Session, confined: bool) -> Any:
         engine,
         lambda: SessionContext(session, lambda: SurroundingsContext(surroundings, routes)),
     )
+
+
+def _use_listed(engine: Engine) -> bool:
+    """Whether there is anything for the side bar to list."""
+    listed, set_listed = ft.use_state(lambda: is_listed(engine))
+
+    async def follow(topic: Topic[Any]) -> None:
+        async for _ in topic.watch():
+            set_listed(is_listed(engine))
+
+    use_task(functools.partial(follow, engine.runs.list), [])
+    use_task(functools.partial(follow, engine.library.datasets), [])
+    use_task(functools.partial(follow, engine.outcomes.versions), [])
+    return listed
 
 
 def _use_saving(engine: Engine) -> bool:

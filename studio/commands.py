@@ -86,6 +86,12 @@ def _change(**changes: object) -> Callable[[Scene], object]:
     return do
 
 
+def toggle_lists(engine: Engine) -> None:
+    """Open or close the side bar, for good."""
+    settings = engine.settings.value
+    engine.save_settings(msgspec.structs.replace(settings, side_bar=not settings.side_bar))
+
+
 def _theme(key: str, title: str) -> Command:
     return Command(
         id=f"theme-{key}",
@@ -172,6 +178,13 @@ COMMANDS: tuple[Command, ...] = (
     _theme("light", "Light"),
     _theme("dark", "Dark"),
     _theme("contrast", "High contrast"),
+    Command(
+        id="side-bar",
+        title="Show or hide the lists",
+        group="View",
+        do=lambda scene: toggle_lists(scene.engine),
+        keys=("Ctrl+B", "Alt+Shift+L"),
+    ),
     _switch("do_not_disturb", "Do not disturb", True),
     _switch("do_not_disturb", "End do not disturb", False),
     _switch("debug", "Debug mode", True),

@@ -44,8 +44,8 @@ BLOCK_FOREIGN_SCRIPTS = """<script>
 """With no_cdn Flet's page still asks a public host for the Rive runtime. A script element whose address is never set
 neither loads nor fails, so that nothing leaves the machine and nothing is reported as an error."""
 
-OWN_KEYS = ("Ctrl+P", "Ctrl+Shift+P", "Ctrl+K", "Ctrl+S", "F1")
-"""Keys of the app that a browser would take for printing, saving or its own help. Firefox keeps Ctrl+Shift+P."""
+OWN_KEYS = ("Ctrl+P", "Ctrl+Shift+P", "Ctrl+K", "Ctrl+S", "Ctrl+B", "F1")
+"""Keys of the app that browsers take for printing, saving, bookmarks or help. Firefox keeps Ctrl+Shift+P."""
 KEEP_KEYS = f"""<script>
 (() => {{
   const own = new Set({list(OWN_KEYS)});

@@ -16,7 +16,7 @@ from engine.core.errors import unexpected
 from engine.core.topics import Feed, Topic
 from engine.spec.records import Card
 from studio.pace import pace_of
-from studio.theme import MEDIUM, PALETTES, WIDE, Palette
+from studio.theme import BAR, MEDIUM, NARROW, PALETTES, PANEL_WIDTH, SIDE_WIDTH, WIDE, Palette
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -27,13 +27,14 @@ T = TypeVar("T")
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the window looks like: its width in logical pixels, its theme, whether things may move, and whether power is
-    saved.
+    """What the window looks like: its width in logical pixels, whether the lists stand beside the page, its theme,
+    whether things may move, and whether power is saved.
 
     `confined`: somebody on another machine looks at it, who may name no files of this one.
     """
 
     width: float = 1440.0
+    lists: bool = False
     theme: str = "light"
     still: bool = False
     saving: bool = False
@@ -44,9 +45,28 @@ class Surroundings(msgspec.Struct, frozen=True):
         return self.theme != "light"
 
     @property
+    def phone(self) -> bool:
+        """Too narrow for bars at the sides: the places stand at the bottom, the lists behind a button."""
+        return self.width < MEDIUM
+
+    @property
+    def room(self) -> float:
+        """Width of the page between the bars."""
+        if self.phone:
+            return self.width
+        return self.width - BAR - (SIDE_WIDTH if self.lists else 0)
+
+    @property
     def columns(self) -> int:
-        """3 from 1200 px, 2 from 768 px, 1 below."""
-        return 3 if self.width >= WIDE else 2 if self.width >= MEDIUM else 1
+        """How a page is laid out: 3 with its panel beside it (windows from 1200 px), 2 without, 1 as on a phone."""
+        if self.width >= WIDE:
+            return 3
+        return 1 if self.phone or self.room < NARROW else 2
+
+    @property
+    def content(self) -> float:
+        """Width of a page without its panel."""
+        return self.room - (PANEL_WIDTH if self.columns == 3 else 0)
 
     @property
     def palette(self) -> Palette:

@@ -16,6 +16,7 @@ from studio.kit import TextField, body, code, component, icon_button, label, mut
 from studio.kit.guard import act
 from studio.notifying import Centre
 from studio.places import HELP, PLACES, SETTINGS
+from studio.sidebar import ListsSheet
 from studio.theme import RADIUS_CARD, RADIUS_FIELD, S1, S2, S3, S4, Ink
 
 SHOWN = 9
@@ -268,10 +269,12 @@ OVERLAYS: dict[str, Callable[[Callable[[], None]], Any]] = {
     "open": Open,
     "keys": KeySheet,
     "notices": Centre,
+    "lists": ListsSheet,
 }
 TITLES = {
     "commands": "Commands",
     "open": "Open",
     "keys": "Keyboard shortcuts",
     "notices": "Notifications",
+    "lists": "Lists",
 }

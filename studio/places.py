@@ -24,15 +24,19 @@ class Place(msgspec.Struct, frozen=True):
         return f"Alt+Shift+{self.key}"
 
 
+DATA = Place("/data", "Data", ft.Icons.TABLE_ROWS_OUTLINED, ft.Icons.TABLE_ROWS, "D")
+RUNS = Place("/runs", "Runs", ft.Icons.TIMELINE, ft.Icons.TIMELINE, "R")
+VERSIONS = Place("/versions", "Versions", ft.Icons.LAYERS_OUTLINED, ft.Icons.LAYERS, "V")
+PLAYGROUND = Place("/playground", "Playground", ft.Icons.CHAT_BUBBLE_OUTLINE, ft.Icons.CHAT_BUBBLE, "P")
 PLACES = (
     Place("/", "Home", ft.Icons.HOME_OUTLINED, ft.Icons.HOME, "H"),
     Place("/new", "New", ft.Icons.ADD_CIRCLE_OUTLINE, ft.Icons.ADD_CIRCLE, "N"),
-    Place("/data", "Data", ft.Icons.TABLE_ROWS_OUTLINED, ft.Icons.TABLE_ROWS, "D"),
+    DATA,
     Place("/models", "Models", ft.Icons.VIEW_IN_AR_OUTLINED, ft.Icons.VIEW_IN_AR, "M", small=False),
-    Place("/runs", "Runs", ft.Icons.TIMELINE, ft.Icons.TIMELINE, "R"),
+    RUNS,
     Place("/compare", "Compare", ft.Icons.COMPARE_ARROWS, ft.Icons.COMPARE_ARROWS, "C", small=False),
-    Place("/versions", "Versions", ft.Icons.LAYERS_OUTLINED, ft.Icons.LAYERS, "V"),
-    Place("/playground", "Playground", ft.Icons.CHAT_BUBBLE_OUTLINE, ft.Icons.CHAT_BUBBLE, "P"),
+    VERSIONS,
+    PLAYGROUND,
 )
 HELP = Place("/help", "Help", ft.Icons.HELP_OUTLINE, ft.Icons.HELP, "I")
 SETTINGS = Place("/settings", "Settings", ft.Icons.SETTINGS_OUTLINED, ft.Icons.SETTINGS, "S")

@@ -77,6 +77,8 @@ class Session:
         self.notices: Topic[tuple[Notice, ...]] = Topic(())
         """What was told of runs since this window was opened, the newest first."""
         self.unread: Topic[int] = Topic(0)
+        self.folded: Topic[frozenset[str]] = Topic(frozenset())
+        """Addresses of the lists in the side bar that are folded."""
         self.leaving: Topic[frozenset[str]] = Topic(frozenset())
         """Ids of what is being deleted and can still be kept."""
         self._hearing: Callable[[str], bool] | None = None
@@ -93,6 +95,10 @@ class Session:
         """Put notices, the oldest first, into the list."""
         self.notices.set((*reversed(told), *self.notices.value)[:NOTICES])
         self.unread.set(min(NOTICES, self.unread.value + len(told)))
+
+    def fold(self, route: str) -> None:
+        """Fold a list of the side bar, or open it."""
+        self.folded.set(self.folded.value ^ {route})
 
     def used(self, thing: str) -> None:
         """Remember what was opened or done."""

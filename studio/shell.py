@@ -1,6 +1,7 @@
-"""The frame around every page: activity bar, main area, side panel, status strip, keys. It stays while pages change.
+"""The frame around every page: activity bar, side bar, main area, status strip. It stays while pages change.
 
-From 1200 px three columns, from 768 two (the panel goes below the content), below that one with a bar at the bottom.
+From 1200 px side bar, page and panel; from 768 side bar and page, whose panel goes below; below that the page alone,
+with a bar at the bottom.
 """
 
 from __future__ import annotations
@@ -20,37 +21,23 @@ from studio.kit.guard import Handler
 from studio.notifying import Bell, Watch
 from studio.palette import Overlay, key_cap
 from studio.places import HELP, PLACES, SETTINGS, Place
-from studio.theme import RADIUS_FIELD, S1, S2, S3, S4, S6, Ink
+from studio.sidebar import SideBar, SideButton
+from studio.theme import BAR, RADIUS_FIELD, S1, S2, S3, S4, Ink
 
-BAR = 56
 TOP = 44
 STATUS = 28
 
 
 @component
 def Shell() -> Any:
-    """The frame; the page in the middle is the router's."""
-    surroundings = use_surroundings()
-    outlet = ft.use_route_outlet()
-    page = ft.Container(outlet, expand=True, bgcolor=Ink.BACKGROUND)
+    """The frame; the page in the middle is the router's. The same tree in every width, so that a page stays itself."""
+    phone = use_surroundings().phone
+    page = ft.Container(ft.use_route_outlet(), expand=True, bgcolor=Ink.BACKGROUND)
     main = ft.Column([TopBar(), page], spacing=0, expand=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
-    if surroundings.columns == 1:
-        return ft.Column([main, BottomBar(), Overlay(), Watch()], spacing=0, expand=True)
-    return ft.Column(
-        [
-            ft.Row(
-                [ActivityBar(), ft.VerticalDivider(width=1, thickness=1, color=Ink.BORDER), main],
-                spacing=0,
-                expand=True,
-                vertical_alignment=ft.CrossAxisAlignment.STRETCH,
-            ),
-            StatusStrip(),
-            Overlay(),
-            Watch(),
-        ],
-        spacing=0,
-        expand=True,
+    middle = ft.Row(
+        [Activities(), SideBar(), main], spacing=0, expand=True, vertical_alignment=ft.CrossAxisAlignment.STRETCH
     )
+    return ft.Column([middle, BottomBar() if phone else StatusStrip(), Overlay(), Watch()], spacing=0, expand=True)
 
 
 def _here(route: str, path: str) -> bool:
@@ -61,7 +48,7 @@ def _here(route: str, path: str) -> bool:
 def TopBar() -> Any:
     """Where one is, the way to everything else, and what was told."""
     session = use_session()
-    narrow = use_surroundings().columns == 1
+    narrow = use_surroundings().phone
     keys = shown("Ctrl+P", is_mac(ft.context.page))
 
     def search() -> None:
@@ -74,11 +61,11 @@ def TopBar() -> Any:
     if narrow:
         tools += [icon_button(each.icon, each.name, lambda each=each: go(each.route)) for each in (HELP, SETTINGS)]
     return ft.Container(
-        ft.Row([Crumbs(), *tools], spacing=S2, vertical_alignment=ft.CrossAxisAlignment.CENTER),
+        ft.Row([SideButton(), Crumbs(), *tools], spacing=S2, vertical_alignment=ft.CrossAxisAlignment.CENTER),
         height=TOP,
         bgcolor=Ink.SURFACE,
         border=ft.Border.only(bottom=ft.BorderSide(1, Ink.BORDER)),
-        padding=ft.Padding.only(left=S4 if narrow else S6, right=S2),
+        padding=ft.Padding.symmetric(horizontal=S2),
     )
 
 
@@ -123,9 +110,11 @@ def Crumbs() -> Any:
 
 
 @component
-def ActivityBar() -> Any:
-    """The places of the app, top to bottom."""
-    path = ft.use_route_location()
+def Activities() -> Any:
+    """The places of the app, top to bottom; on a narrow window they stand at the bottom instead."""
+    phone, path = use_surroundings().phone, ft.use_route_location()
+    if phone:
+        return ft.Container(visible=False)
     entries: list[ft.Control] = [_entry(place, _here(place.route, path)) for place in PLACES]
     return ft.Container(
         ft.Column(
@@ -139,6 +128,7 @@ def ActivityBar() -> Any:
         ),
         width=BAR,
         bgcolor=Ink.SURFACE,
+        border=ft.Border.only(right=ft.BorderSide(1, Ink.BORDER)),
         padding=ft.Padding.symmetric(vertical=S2),
     )
 
@@ -260,75 +250,4 @@ def NotFound() -> Any:
         ),
         expand=True,
         alignment=ft.Alignment.CENTER,
-    )
-
-
-def _over(main: ft.Control, footer: ft.Control) -> ft.Control:
-    return ft.Column([main, footer], spacing=0, expand=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
-
-
-def frame(
-    width: float,
-    columns: int,
-    title: ft.Control,
-    *content: ft.Control,
-    actions: tuple[ft.Control, ...] = (),
-    panel: ft.Control | None = None,
-    footer: ft.Control | None = None,
-    widest: int = 1120,
-    follow: bool = False,
-) -> ft.Control:
-    """A page: its title line, its content, the panel at the right (or under the content where there is no room).
-
-    With `follow` it is scrolled to its end as it grows.
-    """
-    margin = 24 if columns > 1 else 16
-    head = ft.Row(
-        [
-            ft.Container(title, expand=True if columns > 1 else None),
-            ft.Row(list(actions), spacing=S2, run_spacing=S2, wrap=columns == 1, tight=True),
-        ],
-        spacing=S2,
-        run_spacing=S2,
-        wrap=columns == 1,
-        alignment=ft.MainAxisAlignment.SPACE_BETWEEN if columns == 1 else ft.MainAxisAlignment.START,
-        vertical_alignment=ft.CrossAxisAlignment.CENTER,
-    )
-    side = panel is not None and columns == 3
-    below: list[ft.Control] = [panel] if panel is not None and not side else []
-    main = ft.Column(
-        [
-            ft.Container(
-                ft.Column(
-                    [head, *content, *below],
-                    spacing=24 if columns > 1 else 16,
-                    horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
-                ),
-                padding=margin,
-                width=min(widest, width - (BAR if columns > 1 else 0) - (321 if side else 0) - 1),
-            )
-        ],
-        scroll=ft.ScrollMode.AUTO,
-        auto_scroll=follow,
-        auto_scroll_animation=0,
-        expand=True,
-        horizontal_alignment=ft.CrossAxisAlignment.CENTER if columns > 1 else ft.CrossAxisAlignment.START,
-    )
-    body: ft.Control = main if footer is None else _over(main, footer)
-    if not side or panel is None:
-        return body
-    return ft.Row(
-        [
-            body if footer is not None else main,
-            ft.VerticalDivider(width=1, thickness=1, color=Ink.BORDER),
-            ft.Container(
-                ft.Column([panel], scroll=ft.ScrollMode.AUTO, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
-                width=320,
-                bgcolor=Ink.SURFACE,
-                padding=S4,
-            ),
-        ],
-        spacing=0,
-        expand=True,
-        vertical_alignment=ft.CrossAxisAlignment.STRETCH,
     )

@@ -27,6 +27,10 @@ QUICK, PANEL = 120, 200
 
 WIDE, MEDIUM = 1200, 768
 """Widths at which a third and a second column appear."""
+BAR, SIDE_WIDTH, PANEL_WIDTH = 56, 208, 304
+"""Widths of the activity bar, of the side bar with its lists, and of a page's panel."""
+NARROW = 600
+"""A page that has less room than this is laid out as on a phone."""
 
 
 class Palette(msgspec.Struct, frozen=True):

@@ -25,6 +25,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["system", "full", "reduced"],
         described("Movement", "Transitions and moving parts; reduced shows changes at once.", level=Level.ESSENTIAL),
     ] = "system"
+    side_bar: Annotated[
+        bool, described("Side bar", "Runs, datasets and versions beside each page.", level=Level.ESSENTIAL)
+    ] = True
     do_not_disturb: Annotated[
         bool, described("Do not disturb", "Notices wait quietly in their list.", level=Level.ESSENTIAL)
     ] = False

@@ -10,6 +10,7 @@ import flet as ft
 
 from engine.results.comparison import LEAST, MOST, Comparison
 from engine.results.subjects import Subject
+from studio.frame import frame
 from studio.hooks import go, use_attempt, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
@@ -34,7 +35,6 @@ from studio.pages.compare_examples import Errors, Examples
 from studio.pages.compare_tables import measures, recipes, taken
 from studio.pages.evaluation_start import AtWork, at_work, evaluates
 from studio.pages.wizard_state import review_draft
-from studio.shell import frame
 from studio.theme import S2, S3, S4
 
 
@@ -82,7 +82,7 @@ def Choose(ids: tuple[str, ...]) -> Any:
         sure = len(chosen) >= LEAST
         press = primary(f"Compare {len(chosen)}", lambda: go(_address(chosen)), disabled=not sure)
         content = ft.Column([muted(words, size=14), row(*chips), row(press)], spacing=S4)
-    return frame(surroundings.width, surroundings.columns, title("Compare"), content)
+    return frame(surroundings, title("Compare"), content)
 
 
 def _address(ids: tuple[str, ...]) -> str:
@@ -103,8 +103,7 @@ def Compared(ids: tuple[str, ...]) -> Any:
     else:
         content = _content(found, ids, surroundings.palette.versions)
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Compare"),
         *content,
         actions=(link("Choose others", "/compare"),),

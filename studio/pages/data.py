@@ -8,6 +8,7 @@ from typing import Any
 import flet as ft
 
 from engine.data.nouns import Dataset
+from studio.frame import frame
 from studio.hooks import SessionContext, go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     TextField,
@@ -30,7 +31,6 @@ from studio.pages.data_mapping import SCHEMAS
 from studio.pages.data_merge import Merge
 from studio.pages.wizard_data import DataStep, ImportButton
 from studio.session import Session
-from studio.shell import frame
 from studio.theme import S2, S3, S4
 
 WINDOW = 100
@@ -71,8 +71,7 @@ def DataList() -> Any:
         rows = [empty(ft.Icons.SEARCH_OFF, "No dataset fits.", "Try fewer words.")]
     blocks.append(ft.Column(rows, spacing=S2, horizontal_alignment=ft.CrossAxisAlignment.STRETCH))
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Data"),
         *blocks,
         actions=(join, start) if datasets and not doing else (),

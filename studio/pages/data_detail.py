@@ -15,6 +15,7 @@ from engine.core.errors import unexpected
 from engine.data.library import read_bad
 from engine.data.nouns import Dataset, Finding
 from engine.plan.profiles import profile_for
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_loaded, use_session, use_surroundings, use_topic
 from studio.kit import (
     Choice,
@@ -46,7 +47,6 @@ from studio.pages.data_rows import Rows
 from studio.pages.data_versions import Versions
 from studio.pages.wizard_found import LEVELS, bad_rows
 from studio.pages.wizard_state import FIRST_LENGTH, MODEL, use_models
-from studio.shell import frame
 from studio.theme import S1, S2, S3, S4, Ink
 
 BAD_SHOWN = 8
@@ -81,7 +81,7 @@ def DataBody(dataset_id: str) -> Any:
             "It was deleted, or belongs to another Home.",
             primary("Show all data", lambda: go("/data")),
         )
-        return frame(surroundings.width, surroundings.columns, title("Data"), nothing)
+        return frame(surroundings, title("Data"), nothing)
 
     def tune() -> None:
         session.start_over(profile=profile_for(dataset.schema).id, dataset=dataset.id, step=MODEL)
@@ -90,8 +90,7 @@ def DataBody(dataset_id: str) -> Any:
     made = time.strftime("%d %b %Y, %H:%M", time.localtime(dataset.made))
     under = row(badge(SCHEMAS[dataset.schema], "info"), muted(f"imported {made} from {Path(dataset.source).name}"))
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         ft.Column([title(dataset.name), under], spacing=S1, tight=True),
         *([Made(dataset)] if dataset.parent else []),
         row(*(_tab(each, words, dataset, tab, session.data_tab.set) for each, words in TABS.items())),

@@ -13,6 +13,7 @@ from engine.results.exports import Exported
 from engine.results.listing import Listed
 from engine.spec.exports import Quant
 from engine.spec.records import RunState
+from studio.frame import frame
 from studio.hooks import go, use_attempt, use_engine, use_latest, use_surroundings, use_topic
 from studio.kit import (
     Busy,
@@ -46,7 +47,6 @@ from studio.kit import (
 )
 from studio.pages.evaluation_start import at_work
 from studio.pages.exports_certificate import CertificateView
-from studio.shell import frame
 from studio.theme import S2, S3, S4, Ink
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def ExportList() -> Any:
             )
         ]
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Exports"),
         ft.Column(lines, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
         actions=(link("All versions", "/versions"),),

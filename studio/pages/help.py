@@ -7,11 +7,11 @@ from typing import Any
 
 import flet as ft
 
+from studio.frame import frame
 from studio.guides import Guide, Term, guide, guides, search
 from studio.hooks import go, use_surroundings
 from studio.kit import TextField, body, card, component, empty, label, link, muted, primary, section, title
 from studio.palette import CheatSheet
-from studio.shell import frame
 from studio.theme import BODY, MONO, S2, S3, Ink
 
 WIDEST = 860
@@ -33,8 +33,7 @@ def HelpPage() -> Any:
     if not found and not named:
         blocks.append(empty(ft.Icons.SEARCH_OFF, "Nothing fits.", "Try one word, such as memory or rank."))
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Help"),
         ft.Container(TextField(words, set_words, hint="Search guides and glossary"), width=340),
         *blocks,
@@ -71,13 +70,12 @@ def GuidePage() -> Any:
             "It may have another name now.",
             primary("All guides", lambda: go("/help")),
         )
-        return frame(surroundings.width, surroundings.columns, title("Help"), missing, widest=WIDEST)
+        return frame(surroundings, title("Help"), missing, widest=WIDEST)
     at = guides().index(found)
     after = guides()[(at + 1) % len(guides())]
     text = found.text.partition("\n")[2]
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title(found.title),
         _markdown(text),
         ft.Row([link("All guides", "/help"), link(f"Next: {after.title}", f"/help/{after.id}")], wrap=True, spacing=S2),

@@ -10,6 +10,7 @@ import flet as ft
 
 from engine.runs.views import RunView
 from engine.spec.records import RunState
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
@@ -33,7 +34,6 @@ from studio.kit import (
 from studio.pages.parts import ResourceMeters, RunCard, by_state, run_row
 from studio.pages.wizard_draft import DraftOffer
 from studio.pages.wizard_state import try_sample
-from studio.shell import frame
 from studio.theme import DISPLAY, S2, S3, S4, S6, Ink
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def Welcome() -> Any:
         for number, name, words in STEPS
     ]
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         ft.Container(height=0 if narrow else S6),
         LowDisk(),
         hero,
@@ -149,8 +148,7 @@ def Overview(runs: tuple[RunView, ...]) -> Any:
     ]
     panel = ft.Column([computer, quick], spacing=S6, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Home"),
         *blocks,
         actions=(primary("Fine-tune a model", lambda: go("/new"), icon=ft.Icons.AUTO_FIX_HIGH),),

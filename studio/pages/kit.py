@@ -9,6 +9,7 @@ import flet as ft
 
 from engine.spec.records import Action, Card, RunState
 from studio.charts import Curve, in_words, zones
+from studio.frame import frame
 from studio.guides import term_of
 from studio.hooks import use_surroundings
 from studio.kit import (
@@ -51,7 +52,6 @@ from studio.kit.blocks import CodeBlock, Diff, Split, offline
 from studio.kit.slider import Slider
 from studio.kit.table import Rows
 from studio.plot import Plot
-from studio.shell import frame
 from studio.theme import S3
 
 FAILED = Card(what="The disk is full.", why="3 GB were needed.", actions=(Action(label="Free some space."),))
@@ -64,8 +64,7 @@ def KitPage() -> Any:
     """Every piece, by its group."""
     surroundings = use_surroundings()
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Design system"),
         section("Words", heading("Heading"), label("Label"), body("Body"), muted("Muted"), code("code")),
         section("Buttons", _buttons()),
@@ -77,7 +76,7 @@ def KitPage() -> Any:
         section("Nothing, not yet, not possible", *_states()),
         section("Code", CodeBlock("peft-studio doctor", "Command")),
         section("Difference", card(Diff("rank 8\nalpha 16", "rank 16\nalpha 16"))),
-        section("Two panes", Split(card(body("Left")), card(body("Right")), int(surroundings.width))),
+        section("Two panes", Split(card(body("Left")), card(body("Right")), int(surroundings.room))),
         section("A long list", card(Rows(10_000, _line, 32, 200))),
         section("Curve", card(_curve(surroundings.palette.fill))),
     )

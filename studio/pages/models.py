@@ -8,6 +8,7 @@ import flet as ft
 
 from engine.plan.models import BaseModel, UnusableModel
 from engine.planning import MethodNeed
+from studio.frame import frame
 from studio.hooks import go, use_attempt, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
@@ -34,7 +35,6 @@ from studio.kit import (
 from studio.kit.meters import meter
 from studio.pages.wizard_found import finding_notice
 from studio.pages.wizard_model import size_words
-from studio.shell import frame
 from studio.theme import S3, Ink
 
 
@@ -49,8 +49,7 @@ def ModelList() -> Any:
     known = {each.path for each in found.models}
     models = [*found.models, *(each for each in named if each.path not in known)]
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Models"),
         *(ModelCard(each, key=each.path) for each in models),  # type: ignore[call-arg]
         *([] if surroundings.confined else [Add()]),

@@ -11,13 +11,13 @@ from engine.playground import bare, speaker_of
 from engine.results.versions import Version
 from engine.serving.nouns import Conversation, Speaker
 from engine.serving.talk import SPEAKERS, Talk
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_task, use_topic
 from studio.kit import Busy, Choice, ErrorCard, chip, component, empty, loading, muted, primary, row, secondary, title
 from studio.pages.talk import Asked
 from studio.pages.talk_history import History
 from studio.pages.talk_prompt import Prompt
 from studio.pages.talk_settings import Parameters
-from studio.shell import frame
 from studio.theme import S4
 
 VIEWS = (("talk", "Talk"), ("settings", "Settings"), ("history", "History"))
@@ -52,7 +52,7 @@ def Playground() -> Any:
         primary("Fine-tune a model", lambda: go("/new")),
     )
     wait = loading("Opening the conversation")
-    return frame(surroundings.width, surroundings.columns, title("Playground"), wait if version else nothing)
+    return frame(surroundings, title("Playground"), wait if version else nothing)
 
 
 @component
@@ -86,8 +86,7 @@ def Going(talk: Talk, versions: tuple[Version, ...], view: str, turn_to: Callabl
     shown = "talk" if wide else view
     content = [Turns(talk, conversation, versions)] if shown == "talk" else [sides[view]()]
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Playground"),
         *([] if wide else [switch]),
         *content,

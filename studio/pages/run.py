@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import flet as ft
 
 from engine.runs.views import RunView
+from engine.spec.fields import Level, settings_of
 from engine.spec.records import RunState
 from engine.spec.runspec import TrainJob
 from studio.charts import zones
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_surroundings, use_topic
 from studio.kit import (
     body,
@@ -45,11 +47,13 @@ from studio.pages.run_healing import Asked, Healing
 from studio.pages.run_result import Result
 from studio.pages.run_tabs import TABS, Tabs
 from studio.pages.run_tuning import Siblings, Standing, Tuning
-from studio.shell import frame
-from studio.theme import S2, S4, Ink
+from studio.theme import S2, S4, S6, Ink
 
 if TYPE_CHECKING:
     from engine.runs.follow import LiveRun
+
+ONE_LINE, TWO_LINES = 780, 480
+"""Widths of a page at which its numbers stand beside the ring, or three in a line below it."""
 
 
 @component
@@ -64,7 +68,7 @@ def RunPage() -> Any:
             "It was deleted, or it belongs to another Home.",
             primary("All runs", lambda: go("/runs")),
         )
-        return frame(surroundings.width, surroundings.columns, title("Run"), gone)
+        return frame(surroundings, title("Run"), gone)
     return RunBody(run_id, key=run_id)  # type: ignore[call-arg]
 
 
@@ -86,18 +90,32 @@ def RunBody(run_id: str) -> Any:
     if run.sweep:
         blocks.append(Siblings(run_id, run.sweep))
     panel = ft.Column(
-        [heading("This computer"), ResourceMeters()],
+        [heading("This computer"), ResourceMeters(), *_chosen(live)],
         spacing=S4,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         ft.Column([title(run.name), row(dot(run.state), muted(run_line(run))), GoesOn(live)], spacing=2, tight=True),
         *blocks,
         actions=_verbs(run, engine.runs),
         panel=panel,
     )
+
+
+def _chosen(live: LiveRun) -> list[ft.Control]:
+    """What mattered most when it was started; all of it is under Settings."""
+    job = live.spec.job
+    if not isinstance(job, TrainJob):
+        return []
+    pairs = [("Data", job.data.name), ("Model", job.model.name), ("Method", live.view.value.method)]
+    for struct in (job.method, job.training):
+        found = (each for each in settings_of(type(struct)).values() if each.level is Level.ESSENTIAL)
+        pairs += [(each.title, f"{getattr(struct, each.name)} {each.unit}".strip()) for each in found]
+    lines: list[ft.Control] = [
+        ft.Row([ft.Container(muted(name), width=112), body(words, expand=True)], spacing=S2) for name, words in pairs
+    ]
+    return [divider(), heading("Started with"), ft.Column(lines, spacing=S2, tight=True)]
 
 
 @component
@@ -141,7 +159,7 @@ def Numbers(live: LiveRun) -> Any:
     """Ring, time left, loss, speed, memory."""
     run = use_topic(live.view, every=0.25)
     use_topic(live.changed, every=0.25)
-    narrow = use_surroundings().columns == 1
+    content = use_surroundings().content
     color = Ink.GREEN if run.state is RunState.COMPLETED else Ink.RED if run.state is RunState.FAILED else Ink.FILL
     progress = ft.Row(
         [
@@ -159,19 +177,18 @@ def Numbers(live: LiveRun) -> Any:
         _time(run),
         _loss(live),
         _held_out(run),
-        fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", "tokens per second"),
+        fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", "tokens/s"),
         fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by it"),
     ]
-    boxes: list[ft.Control] = [ft.Container(each, width=110) for each in facts]
     preferences = _preferences(live)
     first: ft.Control = (
-        ft.Row([progress, *boxes], spacing=S4, run_spacing=S4, wrap=True)
-        if not narrow
-        else ft.Column([progress, ft.Row(boxes, spacing=S2, run_spacing=S4, wrap=True)], spacing=S4)
+        ft.Row([progress, ft.Container(columns(facts, len(facts)), expand=True)], spacing=S6)
+        if content >= ONE_LINE
+        else ft.Column([progress, columns(facts, 3 if content >= TWO_LINES else 2)], spacing=S4)
     )
     if not preferences:
         return card(first)
-    return card(ft.Column([first, divider(), columns(preferences, 1 if narrow else 2)], spacing=S4))
+    return card(ft.Column([first, divider(), columns(preferences, 2 if content >= TWO_LINES else 1)], spacing=S4))
 
 
 def _epoch(run: RunView) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.runs.views import RunView
 from engine.spec.records import RunState
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     Choice,
@@ -36,7 +37,6 @@ from studio.kit import (
 from studio.kit.guard import act
 from studio.kit.table import Head, Rows, Tick, heads
 from studio.pages.parts import run_line
-from studio.shell import frame
 from studio.theme import RADIUS_FIELD, S2, S3, Ink
 from studio.undo import delete_later
 
@@ -160,8 +160,7 @@ def RunList() -> Any:
             )
         )
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Runs"),
         ft.Column(content, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.core.settings import LIMITS, Settings
 from engine.spec.fields import Setting, settings_of
+from studio.frame import frame
 from studio.hooks import sign_out, use_engine, use_surroundings, use_topic
 from studio.kit import (
     Choice,
@@ -28,7 +29,6 @@ from studio.kit import (
 )
 from studio.pages.settings_log import LiveLog
 from studio.palette import CheatSheet
-from studio.shell import frame
 from studio.theme import S1, S4
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def SettingsPage() -> Any:
     ]
     home = ft.Column([muted("Home"), code(str(engine.home.path))], spacing=S1, tight=True)
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Settings"),
         card(ft.Column(rows, spacing=S4, tight=True)),
         *((section("Account", _account()),) if confined else (section("Where things are", card(home)),)),

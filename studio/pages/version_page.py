@@ -8,6 +8,7 @@ from typing import Any
 import flet as ft
 
 from engine.results.listing import Listed
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     ErrorCard,
@@ -31,7 +32,6 @@ from studio.pages.exports import VersionExports
 from studio.pages.version_advice import NextSteps
 from studio.pages.versions import Standing, badges, problems
 from studio.pages.versions_care import Capsule, Deeds, Notes
-from studio.shell import frame
 from studio.theme import S1, S4
 
 TABS = {"evaluation": "Evaluation", "exports": "Exports", "about": "About it"}
@@ -54,7 +54,7 @@ def VersionBody(version_id: str) -> Any:
     each, problem = use_latest(lambda: engine.outcomes.standing(version_id), [version_id, changed])
     if each is None:
         content = ErrorCard(problem, also=quiet("All versions", lambda: go("/versions"))) if problem else loading()
-        return frame(surroundings.width, surroundings.columns, title("Version"), content)
+        return frame(surroundings, title("Version"), content)
     version = each.version
     head = ft.Column(
         [title(version.title, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), row(*badges(each), Standing(each))],
@@ -71,8 +71,7 @@ def VersionBody(version_id: str) -> Any:
         "about": lambda: _about(each),
     }[tab]()
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         head,
         *problems(each),
         row(*(chip(words, lambda key=key: show(key), selected=key == tab) for key, words in TABS.items())),

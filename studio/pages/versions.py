@@ -10,6 +10,7 @@ import flet as ft
 
 from engine.results.care import Space
 from engine.results.listing import Listed
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
@@ -41,7 +42,6 @@ from studio.kit import (
 )
 from studio.pages.evaluation_parts import BANDS, OUTCOMES, interval
 from studio.pages.versions_care import Ask, care_for
-from studio.shell import frame
 from studio.theme import S1, S2, S3, Ink
 
 SHOWN = 30
@@ -87,8 +87,7 @@ def VersionList() -> Any:
             rest = f"Show {plural(min(SHOWN, len(fitting) - shown), 'more version')}"
             content.append(row(secondary(rest, lambda: show(lambda now: now + SHOWN))))
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         title("Versions"),
         *content,
         actions=_actions(chosen, lambda: choose(lambda _: ())),

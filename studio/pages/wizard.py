@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import flet as ft
 
+from studio.frame import frame
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import Busy, body, component, label, muted, notice, primary, secondary, title, toast
 from studio.kit.guard import act
@@ -22,7 +23,6 @@ from studio.pages.wizard_review import Review
 from studio.pages.wizard_settings import SettingsStep
 from studio.pages.wizard_state import PlanState, goes_on, ready_until, use_plan
 from studio.session import DATA, REVIEW, STEPS, USE_CASE, WizardDraft
-from studio.shell import frame
 from studio.theme import S2, S3, S4, Ink
 
 HEADLINES = (
@@ -57,8 +57,7 @@ def Wizard() -> Any:
     origin = f"New run from {onward.title}" if onward else "New run"
     steps = StepList(step, reach, vertical=False)
     return frame(
-        surroundings.width,
-        surroundings.columns,
+        surroundings,
         ft.Column([muted(f"{origin}, step {step + 1} of {len(STEPS)}"), title(HEADLINES[step])], spacing=0, tight=True),
         steps,
         *([notice("warn", "Something of this draft is gone.", " ".join(draft.lost))] if draft.lost else []),

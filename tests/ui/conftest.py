@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.settings import Settings
 from studio.app import open_page
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
@@ -32,6 +33,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[FakeEngine]:
     made = FakeEngine(tmp_path / "home")
+    made.settings.set(Settings(side_bar=False))  # tests of pages look at the page; test_sidebar.py at the lists
     yield made
     made.store.close()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import flet as ft
 import pytest
 
+from engine.core.settings import Settings
 from engine.spec.records import Action, Card, RunState
+from studio.theme import BAR, PANEL_WIDTH, SIDE_WIDTH
 from tests.ui.fake_engine import FakeEngine
 from tests.ui.fakes import write_steps
 from tests.ui.results_home import furnish
@@ -170,11 +172,12 @@ async def test_a_narrow_window_has_a_bar_with_names_and_a_wide_one_a_status_stri
 
 @pytest.mark.parametrize("width,columns", [(1200, 3), (1199, 2), (768, 2), (767, 1), (320, 1)])
 async def test_columns_appear_exactly_at_their_widths(show, engine: FakeEngine, width, columns):
+    engine.settings.set(Settings())
     engine.runs.make("It", RunState.COMPLETED, steps=200)
     client = await show("/", width)
     assert client.says("Everything runs on this computer") is (columns > 1)
-    dividers = len(client.find(ft.VerticalDivider))
-    assert dividers == {3: 2, 2: 1, 1: 0}[columns]
+    there = {each.width for each in client.find(ft.Container, visible=True)} & {BAR, SIDE_WIDTH, PANEL_WIDTH}
+    assert there == {3: {BAR, SIDE_WIDTH, PANEL_WIDTH}, 2: {BAR, SIDE_WIDTH}, 1: set()}[columns]
 
 
 async def test_the_window_follows_its_width(show, engine: FakeEngine):
