@@ -22,6 +22,8 @@ NAMES = (
     "anomaly",
     "demo",
     "screen",
+    "painted",
+    "results",
     "ui",
     "exports",
 )

@@ -33,7 +33,13 @@ class Calibrations:
     def __init__(self, home: Path, runs: Path) -> None:
         self._file = home / FILE
         self._runs = runs
-        self._known: tuple[Scored, ...] = self._load()
+        self._read: tuple[Scored, ...] | None = None
+
+    @property
+    def _known(self) -> tuple[Scored, ...]:
+        if self._read is None:  # when something is planned, not when a Home is opened: all runs may have to be read
+            self._read = self._load()
+        return self._read
 
     def _load(self) -> tuple[Scored, ...]:
         try:
@@ -48,8 +54,8 @@ class Calibrations:
     def add(self, made: Scored) -> None:
         """Count one more run, and keep that. Raises OSError."""
         others = tuple(each for each in self._known if each.run != made.run)
-        self._known = (*others, made)[-KEPT:]
-        write_struct(self._file, self._known)
+        self._read = (*others, made)[-KEPT:]
+        write_struct(self._file, self._read)
 
     def of(self, device: str, method: str, parameters: int) -> Calibration | None:
         """The correction for a run of this kind; None before a similar one has finished on this device alone."""

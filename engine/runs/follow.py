@@ -1,7 +1,8 @@
 """A run that is being watched: its view, its series, its events and its log, as they grow.
 
 Numbers come from the ring, ten times a second; what a slow reader lost there, and everything from before it looked,
-comes from `metrics.jsonl`, so that no point is missed however late or often one attaches.
+comes from `metrics.jsonl`, so that no point is missed however late or often one attaches. Files are read in pieces,
+so that the app goes on answering meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from engine.spec.records import METRICS, Event, MetricLine, RunState, Sample
 from engine.spec.runspec import RunSpec, TrainJob
 
 STATE_SECONDS = 0.5
+PIECE = 400_000
+"""Bytes of a file that one look takes in: about ten milliseconds' work."""
 SPEED_WINDOW = 50
 LONG_GAP, FAR_LONGER = 120.0, 50.0
 """A gap between steps that is longer than this, in seconds and in usual gaps, is no step's."""
@@ -78,9 +81,16 @@ class LiveRun:
         """What the attempt at work proposes; None when it asks nothing."""
         return proposed(self.folder, self.view.value.attempt)
 
+    @property
+    def behind(self) -> bool:
+        """There is more to take in at once: the next look should come soon."""
+        return self._metric_lines.behind
+
     def _take_numbers(self) -> bool:
         if self._ring is None:
             return self._attach()
+        if self.behind:
+            return self._read_file() > 0
         batch = self._ring.read()
         for sample in batch.samples:
             self._add(sample)
@@ -101,7 +111,7 @@ class LiveRun:
         return self._read_file() > 0
 
     def _read_file(self) -> int:
-        lines = self._metric_lines.read()
+        lines = self._metric_lines.read(PIECE)
         for line in lines:
             for sample in line.samples():
                 self._add(sample)

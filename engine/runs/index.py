@@ -5,9 +5,13 @@ Everything here can be made again from the run folders.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
+import anyio.to_thread
 import msgspec
 
 from engine.core.errors import unexpected
@@ -31,13 +35,13 @@ STAMPED = ("spec.json", "launch.json", "state.json", "control.json", "queue.json
 
 
 def stamp(folder: Path) -> int:
-    """Changes whenever one of the run's small files is replaced."""
-    newest = 0
+    """Changes whenever one of the run's small files is replaced; 0 without a spec."""
+    newest, place = 0, str(folder)
+    if not os.path.exists(f"{place}{os.sep}spec.json"):  # noqa: PTH110
+        return 0
     for name in STAMPED:
-        try:
-            newest = max(newest, (folder / name).stat().st_mtime_ns)
-        except FileNotFoundError:
-            continue
+        with contextlib.suppress(FileNotFoundError):
+            newest = max(newest, os.stat(f"{place}{os.sep}{name}").st_mtime_ns)  # noqa: PTH116 - a tenth of Path's time
     return newest
 
 
@@ -49,18 +53,23 @@ async def load(store: Store, runs: Path) -> tuple[dict[str, RunView], dict[str, 
     rows = await store.rows("SELECT id, stamp, view, state FROM runs")
     known = {str(row[0]): (row[1], row[2]) for row in rows}
     states = {str(row[0]): RunState(str(row[3])) for row in rows}
-    views: dict[str, RunView] = {}
-    for path in sorted(runs.iterdir()):
-        if not (path / "spec.json").exists():
-            continue
-        found = known.pop(path.name, None)
-        if found and found[0] == stamp(path) and isinstance(found[1], bytes):
-            views[path.name] = msgspec.json.decode(found[1], type=RunView)
-        else:
-            views[path.name] = view_of(RunFolder(path))
-    for gone in known:
+    views = await anyio.to_thread.run_sync(_views, runs, known)
+    for gone in known.keys() - views.keys():
         await forget(store, gone)
     return views, states
+
+
+def _views(runs: Path, known: Mapping[str, tuple[object, object]]) -> dict[str, RunView]:
+    decoder = msgspec.json.Decoder(RunView)
+    views: dict[str, RunView] = {}
+    for name in sorted(entry.name for entry in os.scandir(runs)):
+        path = runs / name
+        mark, view = known.get(name, (0, None))
+        if mark and isinstance(view, bytes) and mark == stamp(path):
+            views[name] = decoder.decode(view)
+        elif (path / "spec.json").exists():
+            views[name] = view_of(RunFolder(path))
+    return views
 
 
 async def save(store: Store, folder: Path, view: RunView) -> None:

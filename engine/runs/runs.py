@@ -9,6 +9,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
@@ -29,7 +30,7 @@ from engine.spec.records import Action, Card, RunState
 from engine.spec.runspec import RunSpec
 
 log = logging.getLogger(__name__)
-BUSY_SECONDS = 0.1
+AT_ONCE, BUSY_SECONDS = 0.005, 0.1
 IDLE_SECONDS = 1.0
 LIST_EVERY = 5
 """Busy ticks between two looks at runs nobody watches."""
@@ -217,8 +218,10 @@ class Runs:
         while True:
             tick += 1
             for live in list(self._live.values()):
-                if live.view.value.state.active or live.view.value.state is RunState.CREATED or tick % LIST_EVERY == 0:
+                active = live.view.value.state.active or live.view.value.state is RunState.CREATED
+                if active or live.behind or tick % LIST_EVERY == 0:
                     live.poll()
+                    await anyio.lowlevel.checkpoint()
             if tick % LIST_EVERY == 1 or self._stirred:
                 await self._look_at_unfinished()
                 await self._fill_slots()
@@ -226,7 +229,8 @@ class Runs:
 
     async def _rest(self) -> None:
         active = any(view.state.active for view in self._views.values())
-        with anyio.move_on_after(BUSY_SECONDS if active else IDLE_SECONDS):
+        behind = any(live.behind for live in self._live.values())
+        with anyio.move_on_after(AT_ONCE if behind else BUSY_SECONDS if active else IDLE_SECONDS):
             await self._wake.wait()
         self._stirred = self._wake.is_set()
         if self._stirred:
@@ -263,7 +267,8 @@ class Runs:
                 await hear(view)
             except Exception:
                 log.exception("after the end of run %s", view.id)
-        await index.save(self._store, self._folder / view.id, self._look(view.id))  # with what was noted at its end
+        self._read(view.id)  # with what was noted at its end
+        await index.save(self._store, self._folder / view.id, self._views[view.id])
 
     async def _fill_slots(self) -> None:
         for turn in self._turns():

@@ -115,7 +115,8 @@ def _last_byte(path: Path) -> bytes:
 class LineReader(Generic[T]):
     """Reads a growing file of JSON lines from where it last stopped; an unfinished last line waits for its end.
 
-    `skipped` counts lines that were complete but not readable (a torn line that a later attempt ended).
+    `skipped` counts lines that were complete but not readable (a torn line that a later attempt ended). `behind`: the
+    last call stopped at its limit, and there may be more to read at once.
     """
 
     def __init__(self, path: Path, kind: type[T]) -> None:
@@ -123,13 +124,21 @@ class LineReader(Generic[T]):
         self._decoder = msgspec.json.Decoder(kind)
         self.offset = 0
         self.skipped = 0
+        self.behind = False
 
-    def read(self) -> list[T]:
-        """The records that are new since the last call; none when the file does not exist yet."""
+    def read(self, limit: int | None = None) -> list[T]:
+        """The records that are new since the last call; none when the file does not exist yet.
+
+        With a `limit` not much more than so many bytes are read.
+        """
+        self.behind = False
         try:
             with self._path.open("rb") as file:
                 file.seek(self.offset)
-                data = file.read()
+                data = file.read(limit)
+                if limit is not None and len(data) == limit:
+                    data += file.readline()
+                    self.behind = data.endswith(b"\n")
         except FileNotFoundError:
             return []
         end = data.rfind(b"\n") + 1

@@ -21,25 +21,36 @@ from engine.spec.runspec import RunSpec, decode_spec
 T = TypeVar("T")
 
 
+class _Inside:
+    """A path in a run's folder, put together when it is asked for: who lists ten thousand runs asks for few."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: RunFolder, owner: type[RunFolder]) -> Path:
+        return folder.path / self._name
+
+
 class RunFolder:
     """Paths and small files of one run. Reading a file that is not there yet gives None."""
 
+    spec_file = _Inside("spec.json")
+    launch_file = _Inside("launch.json")
+    state_file = _Inside("state.json")
+    control_file = _Inside("control.json")
+    ring_file = _Inside("metrics.ring")
+    metrics_file = _Inside("metrics.jsonl")
+    events_file = _Inside("events.jsonl")
+    log_file = _Inside("log.txt")
+    results_file = _Inside("results.jsonl")
+    way_file = _Inside("way.json")
+    proposal_file = _Inside("proposal.json")
+    endpoint_file = _Inside("endpoint.json")
+    checkpoints = _Inside("checkpoints")
+    adapter = _Inside("adapter")
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.spec_file = path / "spec.json"
-        self.launch_file = path / "launch.json"
-        self.state_file = path / "state.json"
-        self.control_file = path / "control.json"
-        self.ring_file = path / "metrics.ring"
-        self.metrics_file = path / "metrics.jsonl"
-        self.events_file = path / "events.jsonl"
-        self.log_file = path / "log.txt"
-        self.results_file = path / "results.jsonl"
-        self.way_file = path / "way.json"
-        self.proposal_file = path / "proposal.json"
-        self.endpoint_file = path / "endpoint.json"
-        self.checkpoints = path / "checkpoints"
-        self.adapter = path / "adapter"
 
     @property
     def id(self) -> str:

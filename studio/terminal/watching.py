@@ -29,6 +29,8 @@ def watch(folder: RunFolder) -> RunView:
             _plain(live)
     except KeyboardInterrupt:
         say(f"\nNo longer watching; the run goes on. Come back with: peft-studio watch {folder.id}")
+    while live.behind:
+        live.poll()
     return live.view.value
 
 

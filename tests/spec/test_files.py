@@ -67,3 +67,20 @@ def test_a_reader_waits_for_the_end_of_an_unfinished_line(tmp_path: Path) -> Non
 @given(st.floats())
 def test_any_number_survives_json(value: float) -> None:
     assert repr(float(number(value))) == repr(value)
+
+
+@given(words=st.lists(st.text(max_size=30), max_size=30), limit=st.integers(1, 60))
+def test_lines_read_in_pieces_of_any_size_are_those_read_at_once(
+    tmp_path_factory: pytest.TempPathFactory, words: list[str], limit: int
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / "lines.jsonl"
+    writer = LineWriter(path)
+    for each in words:
+        writer.write(each)
+    writer.close()
+    reader, found = LineReader(path, str), list[str]()
+    while True:
+        found += reader.read(limit)
+        if not reader.behind:
+            break
+    assert found == words and reader.skipped == 0
