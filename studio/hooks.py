@@ -150,27 +150,32 @@ def use_feed(feed: Feed[T], limit: int = 200, every: float = 0.25) -> list[T]:
 def use_loaded(load: Callable[[], Awaitable[T]], dependencies: list[object]) -> Loaded[T]:
     """The result of an async call: waiting at first and after a dependency changed, then a value or an error."""
     loaded, keep = ft.use_state(lambda: Loaded())
+    times, count = ft.use_state(0)
+
+    def again() -> None:
+        count(lambda now: now + 1)
 
     async def run() -> None:
-        keep(lambda _: Loaded())
+        keep(lambda _: Loaded(again=again))
         try:
             value = await load()
         except Exception as error:  # noqa: BLE001 - shown to the person as a card
             log.info("could not load: %s", error)
-            keep(lambda _, error=error: Loaded(error=error))
+            keep(lambda _, error=error: Loaded(error=error, again=again))
         else:
-            keep(lambda _: Loaded(value=value, done=True))
+            keep(lambda _: Loaded(value=value, done=True, again=again))
 
-    use_task(run, dependencies)
+    use_task(run, [*dependencies, times])
     return loaded
 
 
 class Loaded(msgspec.Struct, Generic[T], frozen=True, eq=False):
-    """Where an async call stands."""
+    """Where an async call stands; `again` makes it once more."""
 
     value: T | None = None
     done: bool = False
     error: Exception | None = None
+    again: Callable[[], None] = lambda: None
 
     @property
     def waiting(self) -> bool:
@@ -189,15 +194,18 @@ class Latest(msgspec.Struct, frozen=True, eq=False):
     card: Card | None = None
 
 
-def use_latest(load: Callable[[], Awaitable[T]], dependencies: list[object]) -> tuple[T | None, Card | None]:
-    """(value, card): the newest value of an async call, the old one until then; the card says why it failed."""
+def use_latest(
+    load: Callable[[], Awaitable[T]], dependencies: list[object]
+) -> tuple[T | None, Card | None, Callable[[], None]]:
+    """(value, card, again): the newest value of an async call, the old one until then; the card says why it failed, and
+    `again` makes the call once more."""
     held = ft.use_ref(Latest())
     loaded = use_loaded(load, dependencies)
     if loaded.done:
         held.current = Latest(loaded.value)
     elif loaded.error is not None:
         held.current = Latest(card=unexpected(loaded.error))
-    return held.current.value, held.current.card  # type: ignore[return-value]
+    return held.current.value, held.current.card, loaded.again  # type: ignore[return-value]
 
 
 def use_attempt() -> tuple[Card | None, Callable[[Callable[[], Awaitable[object]]], Callable[[], Awaitable[None]]]]:
@@ -216,6 +224,30 @@ def use_attempt() -> tuple[Card | None, Callable[[Callable[[], Awaitable[object]
         return carry_out
 
     return problem, trying
+
+
+class _Listener:
+    """The same listener for as long as its component is shown; what it does is the newest drawing's."""
+
+    def __init__(self, hear: Callable[[str], bool]) -> None:
+        self.hear = hear
+
+    def __call__(self, stroke: str) -> bool:
+        return self.hear(stroke)
+
+
+def use_keys(hear: Callable[[str], bool], *, active: bool = True) -> None:
+    """Let the component hear each key while it is shown and `active`, before those that listened earlier; `hear` gets
+    the stroke and answers whether it took it."""
+    session = use_session()
+    listener = ft.use_memo(lambda: _Listener(hear), [])
+    listener.hear = hear
+
+    def listen() -> None:
+        if active:
+            session.listen(listener)
+
+    ft.use_effect(listen, [active], cleanup=lambda: session.leave(listener))
 
 
 def go(route: str) -> None:

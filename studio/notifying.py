@@ -15,7 +15,7 @@ from engine.core.settings import Settings
 from engine.runs.notices import Kind, Notice, notices
 from engine.runs.views import RunView
 from studio.alerts import alert
-from studio.hooks import go, use_engine, use_session, use_task, use_topic
+from studio.hooks import go, use_engine, use_keys, use_session, use_task, use_topic
 from studio.kit import ago, body, card, component, empty, icon_button, label, muted, percent, quiet, row, toast
 from studio.pace import pace_of
 from studio.session import Session
@@ -134,7 +134,7 @@ def Centre(close: Callable[[], None]) -> Any:
             close()
         return pressed == "Escape"
 
-    ft.use_effect(lambda: session.hear(hear), [], cleanup=lambda: session.hear(None))
+    use_keys(hear)
     head = ft.Row(
         [
             label("Notifications", expand=True),

@@ -11,7 +11,7 @@ import msgspec
 from studio.commands import COMMANDS, Command, Scene, is_mac, perform, shown
 from studio.fuzzy import best
 from studio.guides import guides
-from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
+from studio.hooks import go, use_engine, use_keys, use_session, use_surroundings, use_topic
 from studio.kit import TextField, body, code, component, icon_button, label, muted
 from studio.kit.guard import act
 from studio.notifying import Centre
@@ -167,7 +167,7 @@ def _Picker(close: Callable[[], None], list_: Callable[[Scene, bool], list[Entry
             close()
         return pressed in MOVES or pressed == "Escape"
 
-    ft.use_effect(lambda: session.hear(hear), [count], cleanup=lambda: session.hear(None))
+    use_keys(hear)
 
     async def take_chosen() -> None:
         if shown_:
@@ -249,14 +249,13 @@ def _keys_of(command: Command, mac: bool, narrow: bool) -> ft.Control:
 @component
 def KeySheet(close: Callable[[], None]) -> Any:
     """The sheet of keys over the page."""
-    session = use_session()
 
     def hear(pressed: str) -> bool:
         if pressed == "Escape":
             close()
         return pressed == "Escape"
 
-    ft.use_effect(lambda: session.hear(hear), [], cleanup=lambda: session.hear(None))
+    use_keys(hear)
     head = ft.Row(
         [label("Keyboard shortcuts"), icon_button(ft.Icons.CLOSE, "Close", close)],
         alignment=ft.MainAxisAlignment.SPACE_BETWEEN,

@@ -81,15 +81,20 @@ class Session:
         """Addresses of the lists in the side bar that are folded."""
         self.leaving: Topic[frozenset[str]] = Topic(frozenset())
         """Ids of what is being deleted and can still be kept."""
-        self._hearing: Callable[[str], bool] | None = None
+        self._listeners: list[Callable[[str], bool]] = []
 
-    def hear(self, listener: Callable[[str], bool] | None) -> None:
-        """Let what is on top have each key first; it answers whether it took it."""
-        self._hearing = listener
+    def listen(self, listener: Callable[[str], bool]) -> None:
+        """Let this one, which is on top now, have each key first; it answers whether it took it."""
+        self._listeners.append(listener)
+
+    def leave(self, listener: Callable[[str], bool]) -> None:
+        """Hear no keys any more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
     def heard(self, stroke: str) -> bool:
-        """Whether what is on top took this key."""
-        return self._hearing is not None and self._hearing(stroke)
+        """Whether one of those who listen took this key; the newest is asked first."""
+        return any(listener(stroke) for listener in reversed(self._listeners))
 
     def tell(self, told: Sequence[Notice]) -> None:
         """Put notices, the oldest first, into the list."""

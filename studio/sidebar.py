@@ -14,7 +14,7 @@ import msgspec
 
 from engine.runs.views import RunView
 from studio.commands import is_mac, shown, toggle_lists
-from studio.hooks import go, use_engine, use_latest, use_session, use_surroundings, use_topic
+from studio.hooks import go, use_engine, use_keys, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import act, component, dot, icon_button, label, muted
 from studio.kit.guard import Handler
 from studio.kit.text import STRONG
@@ -85,14 +85,13 @@ def SideButton() -> Any:
 @component
 def ListsSheet(close: Callable[[], None]) -> Any:
     """The lists over a page; choosing something closes them."""
-    session = use_session()
 
     def hear(pressed: str) -> bool:
         if pressed == "Escape":
             close()
         return pressed == "Escape"
 
-    ft.use_effect(lambda: session.hear(hear), [], cleanup=lambda: session.hear(None))
+    use_keys(hear)
     head = ft.Row([label("Lists", expand=True), icon_button(ft.Icons.CLOSE, "Close", close)])
     lists = ft.Column([Lists(close)], scroll=ft.ScrollMode.AUTO, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
     return ft.Column(
@@ -161,7 +160,7 @@ def Talks(leave: Callable[[], None] | None) -> Any:
     engine, session = use_engine(), use_session()
     changed = use_topic(engine.playground.changed, every=EVERY)
     talk = use_topic(session.talk, every=0.0)
-    found, _ = use_latest(lambda: engine.playground.kept.all(""), [changed])
+    found, _, _ = use_latest(lambda: engine.playground.kept.all(""), [changed])
     listed = found or NOTHING
 
     def opens(conversation: Conversation) -> Callable[[], object]:

@@ -17,8 +17,8 @@ from studio.kit.guard import Handler, act, component, toast
 from studio.kit.terms import Tip, dotted
 from studio.theme import BODY, MONO, RADIUS_FIELD, SANS, Ink
 
-REST = 0.25
-"""Seconds without a key after which a draft is handed over."""
+REST, NUMBER_REST = 0.25, 0.1
+"""Seconds without a key after which a draft is handed over; of a number sooner, for an estimate follows it."""
 
 
 def _box(label: str, hint: str, tip: Tip | None, **rest: Any) -> ft.TextField:
@@ -213,7 +213,10 @@ def NumberField(
             ft.Row(
                 [
                     ft.Container(
-                        TextField(shown, check, label=label, error=problem and " ", number=True, tip=tip), width=width
+                        TextField(
+                            shown, check, label=label, error=problem and " ", number=True, rest=NUMBER_REST, tip=tip
+                        ),
+                        width=width,
                     ),
                     *([text.muted(unit)] if unit else []),
                 ],

@@ -21,6 +21,7 @@ from studio.theme import RADIUS_CARD, SMALL, Ink
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
+CARD_WIDTH = 560
 Handler = Callable[..., Any]
 
 
@@ -32,17 +33,18 @@ def component(draw: Callable[P, Any]) -> Callable[P, Any]:
 
     @functools.wraps(draw)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+        _, draw_again = ft.use_state(0)
         try:
             return draw(*args, **kwargs)
         except Exception as error:
             log.exception("%s could not be drawn", getattr(draw, "__qualname__", draw))
-            return ErrorCard(unexpected(error))
+            return ErrorCard(unexpected(error), again=lambda: draw_again(lambda times: times + 1))
 
     return ft.component(guarded)
 
 
 def act(handler: Handler | None) -> Handler | None:
-    """The same event handler, but a failure is logged and shown as a message. It takes zero or one argument."""
+    """The same event handler, but a failure is logged and shown as a card. It takes zero or one argument."""
     if handler is None:
         return None
     wants_event = _wants_event(handler)
@@ -53,7 +55,7 @@ def act(handler: Handler | None) -> Handler | None:
             try:
                 await (handler(event) if wants_event else handler())
             except Exception as error:  # noqa: BLE001 - the last guard before Flet
-                _report(handler, error)
+                _report(handler, error, functools.partial(later, event))
 
         return later
 
@@ -62,7 +64,7 @@ def act(handler: Handler | None) -> Handler | None:
         try:
             handler(event) if wants_event else handler()
         except Exception as error:  # noqa: BLE001 - the last guard before Flet
-            _report(handler, error)
+            _report(handler, error, functools.partial(now, event))
 
     return now
 
@@ -81,10 +83,29 @@ def _wants_event(handler: Handler) -> bool:
     )
 
 
-def _report(handler: Handler, error: Exception) -> None:
+def _report(handler: Handler, error: Exception, again: Handler) -> None:
+    """Show what happened, why, and what to do over the page; nothing of the page is lost. `again` does it anew."""
     log.error("%s failed", getattr(handler, "__qualname__", handler), exc_info=error)
+    page = ft.context.page
+
+    async def retry() -> None:
+        page.pop_dialog()
+        result = again()
+        if inspect.isawaitable(result):
+            await result
+
     card = unexpected(error)
-    toast(f"{card.what} {card.why}", bad=True)
+    face = ErrorCard(card, again=retry, close=page.pop_dialog)
+    page.show_dialog(
+        ft.AlertDialog(
+            content=ft.Container(face, width=CARD_WIDTH),
+            content_padding=0,
+            bgcolor=Ink.RAISED,
+            shape=ft.RoundedRectangleBorder(radius=RADIUS_CARD),
+            alignment=ft.Alignment(0, -0.5),
+            semantics_label=card.what,
+        )
+    )
 
 
 def toast(text: str, *, bad: bool = False, verb: str = "", do: Handler | None = None, seconds: float = 0) -> None:

@@ -18,6 +18,8 @@ TONES = {
     "info": (ft.Icons.INFO_OUTLINE, Ink.PRIMARY, Ink.PRIMARY_TINT),
 }
 
+AGAIN = "Try again"
+
 
 def notice(tone: str, what: str, why: str = "", *actions: ft.Control) -> ft.Control:
     """A band with an icon, what happened and why, and things to do about it. Tones: bad, warn, good, info."""
@@ -49,21 +51,33 @@ def ErrorCard(
     possible: Callable[[Action], bool] | None = None,
     tone: str = "bad",
     also: ft.Control | None = None,
+    again: Callable[[], object] | None = None,
+    close: Callable[[], object] | None = None,
 ) -> ft.Control:
     """What happened, why, and what to do. Actions with a verb become buttons when they can be carried out here
-    (`possible`); the others are advice. `also` stands beside the buttons."""
-    from studio.kit.buttons import link, sentence
+    (`possible`); the others are advice. `also` stands beside the buttons. `again` tries once more what failed; `close`
+    puts away a card that lies over the page."""
+    from studio.kit.buttons import quiet, secondary, sentence
 
     buttons: list[ft.Control] = []
     steps: list[str] = []
     for action in card.actions:
         if on_action is not None and action.do and (possible is None or possible(action)):
             buttons.append(sentence(action.label, lambda action=action, do=on_action: do(action)))
-        else:
+        elif again is None or action.label.rstrip(".") != AGAIN:
             steps.append(action.label)
+    if again is not None:
+        buttons.append(secondary(AGAIN, again))
+
+    def help_() -> None:
+        if close is not None:
+            close()
+        ft.context.page.navigate(f"/help/{card.help}")
+
+    more = [quiet("Get help", help_), *([quiet("Close", close)] if close is not None else [])]
     advice = ft.Column([_step(step) for step in steps], spacing=2, tight=True)
-    more = link("Get help", f"/help/{card.help}")
-    return notice(tone, card.what, card.why, *([advice] if steps else []), *buttons, *([also] if also else []), more)
+    shown = [*([advice] if steps else []), *buttons, *([also] if also else []), *more]
+    return notice(tone, card.what, card.why, *shown)
 
 
 def _step(words: str) -> ft.Control:

@@ -10,11 +10,14 @@ import flet as ft
 
 from engine.results.comparison import LEAST, MOST, Comparison
 from engine.results.subjects import Subject
+from engine.results.versions import Version
+from engine.runs.views import RunView
 from studio.frame import frame
 from studio.hooks import go, use_attempt, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     ErrorCard,
+    Search,
     badge,
     card,
     chip,
@@ -36,6 +39,9 @@ from studio.pages.compare_tables import measures, recipes, taken
 from studio.pages.evaluation_start import AtWork, at_work, evaluates
 from studio.pages.wizard_state import review_draft
 from studio.theme import S2, S3, S4
+
+SHOWN = 30
+"""Versions and runs offered at once."""
 
 
 def ids_of(route: str) -> tuple[str, ...]:
@@ -62,13 +68,12 @@ def Choose(ids: tuple[str, ...]) -> Any:
     versions = use_topic(engine.outcomes.versions, every=0.5)
     runs = use_topic(engine.runs.list, every=1.0)
     chosen, choose = ft.use_state(ids[:MOST])
+    words, search = ft.use_state("")
 
     def toggle(one: str) -> None:
         choose(lambda now: tuple(each for each in now if each != one) if one in now else (*now, one)[-MOST:])
 
-    became = {version.run for version in versions}
-    others = [run for run in runs if run.kind == "train" and run.id not in became]
-    choices = [(version.id, version.title) for version in versions] + [(run.id, f"run {run.name}") for run in others]
+    choices = ft.use_memo(lambda: comparable(versions, runs), [versions, runs])
     if len(choices) < LEAST:
         content: ft.Control = empty(
             ft.Icons.COMPARE_ARROWS,
@@ -77,12 +82,42 @@ def Choose(ids: tuple[str, ...]) -> Any:
             primary("Start a run", lambda: go("/new")),
         )
     else:
-        chips = [chip(named(words), lambda one=one: toggle(one), selected=one in chosen) for one, words in choices]
-        words = f"Choose {LEAST} to {MOST} versions or runs."
-        sure = len(chosen) >= LEAST
+        fitting = found_among(choices, words, chosen)
+        chips = [
+            chip(named(words), lambda one=one: toggle(one), selected=one in chosen) for one, words in fitting[:SHOWN]
+        ]
+        many, sure = len(choices) > SHOWN, len(chosen) >= LEAST
         press = primary(f"Compare {len(chosen)}", lambda: go(_address(chosen)), disabled=not sure)
-        content = ft.Column([muted(words, size=14), row(*chips), row(press)], spacing=S4)
+        said = f"Choose {LEAST} to {MOST} versions or runs."
+        if len(fitting) > SHOWN:
+            said = f"{said} The newest {SHOWN} of {len(fitting):,} are shown: search for the others."
+        content = ft.Column(
+            [
+                muted(said, size=14),
+                *([ft.Container(Search(words, search, hint="Search versions and runs"), width=320)] if many else []),
+                row(*chips) if chips else muted("None is called that.", size=14),
+                row(press),
+            ],
+            spacing=S4,
+        )
     return frame(surroundings, title("Compare"), content)
+
+
+def comparable(versions: Sequence[Version], runs: Sequence[RunView]) -> list[tuple[str, str]]:
+    """Ids and names of what has something to compare: versions, and runs with a curve that became none."""
+    became = {version.run for version in versions}
+    others = [run for run in runs if run.kind == "train" and run.step and run.id not in became]
+    return [(each.id, each.title) for each in versions] + [(run.id, f"run {run.name}") for run in others]
+
+
+def found_among(choices: Sequence[tuple[str, str]], words: str, chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """Those with all these words in their names; the chosen ones first, whatever they are called."""
+    wanted = words.casefold().split()
+    first = [each for each in choices if each[0] in chosen]
+    return [
+        *first,
+        *(each for each in choices if each[0] not in chosen and all(word in each[1].casefold() for word in wanted)),
+    ]
 
 
 def _address(ids: tuple[str, ...]) -> str:
@@ -95,9 +130,9 @@ def Compared(ids: tuple[str, ...]) -> Any:
     engine = use_engine()
     surroundings = use_surroundings()
     changed = use_topic(engine.outcomes.changed, every=0.5)
-    found, problem = use_latest(lambda: engine.outcomes.compare(ids), [ids, changed])
+    found, problem, again = use_latest(lambda: engine.outcomes.compare(ids), [ids, changed])
     if problem is not None:
-        content: list[ft.Control] = [ErrorCard(problem, also=link("Choose others", "/compare"))]
+        content: list[ft.Control] = [ErrorCard(problem, again=again, also=link("Choose others", "/compare"))]
     elif found is None:
         content = [loading("Comparing every answer")]
     else:

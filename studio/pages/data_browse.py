@@ -101,7 +101,7 @@ def InSight(dataset: Dataset) -> Any:
 
     blocks: list[ft.Control] = [_controls(dataset, look, change, width)]
     if loaded.error is not None:
-        return ft.Column([*blocks, ErrorCard(unexpected(loaded.error))], spacing=S3)
+        return ft.Column([*blocks, ErrorCard(unexpected(loaded.error), again=loaded.again)], spacing=S3)
     page = loaded.value
     if page is None:
         blocks.append(loading("Reading the rows"))
@@ -249,7 +249,7 @@ def Hidden(dataset: Dataset) -> Any:
         toast("All rows are in sight again.")
 
     if loaded.error is not None:
-        return ErrorCard(unexpected(loaded.error))
+        return ErrorCard(unexpected(loaded.error), again=loaded.again)
     if loaded.value is None:
         return loading("Reading the hidden rows")
     lines: list[ft.Control] = [

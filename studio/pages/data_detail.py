@@ -173,7 +173,7 @@ def Findings(dataset: Dataset) -> Any:
     if not found and not dataset.bad:
         blocks.append(notice("good", "Nothing stands out.", "Every line could be used, and no usual problem was seen."))
     if loaded.error is not None:
-        blocks.append(ErrorCard(unexpected(loaded.error)))
+        blocks.append(ErrorCard(unexpected(loaded.error), again=loaded.again))
     if loaded.value:
         blocks.append(bad_rows(tuple(loaded.value[:BAD_SHOWN]), dataset.bad))
     return section("Findings", *blocks)

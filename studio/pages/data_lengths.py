@@ -61,7 +61,7 @@ def Lengths(dataset: str, model: BaseModel, length: int) -> Any:
 
     loaded = use_loaded(load, [dataset, model.path, length])
     if loaded.error is not None:
-        return ErrorCard(unexpected(loaded.error))
+        return ErrorCard(unexpected(loaded.error), again=loaded.again)
     if loaded.value is None:
         return card(loading("Counting its rows in the model's own tokens"))
     if not loaded.value:

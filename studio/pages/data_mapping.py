@@ -221,7 +221,7 @@ def Remap(dataset: Dataset) -> Any:
         toast("This is a new version with its columns mapped anew. The one before is kept.")
 
     if loaded.error is not None:
-        return ErrorCard(unexpected(loaded.error))
+        return ErrorCard(unexpected(loaded.error), again=loaded.again)
     if loaded.value is None:
         return loading("Reading the columns of its source")
     return MappingForm(loaded.value.names, dataset.mapping, use, "Make a new version")

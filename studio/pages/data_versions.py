@@ -61,7 +61,7 @@ def Versions(dataset: Dataset) -> Any:
     narrow = use_surroundings().columns == 1
     loaded = use_loaded(lambda: engine.library.versions(dataset.id), [dataset.id, dataset.made])
     if loaded.error is not None:
-        return ErrorCard(unexpected(loaded.error))
+        return ErrorCard(unexpected(loaded.error), again=loaded.again)
     if loaded.value is None:
         return loading("Reading the versions")
     lines: list[ft.Control] = [_version(each, dataset, compared, set_compared, narrow) for each in loaded.value]
@@ -112,7 +112,7 @@ def Changes(before: str, dataset: Dataset) -> Any:
     engine = use_engine()
     loaded = use_loaded(lambda: engine.library.diff(before, dataset.id), [before, dataset.id])
     if loaded.error is not None:
-        return ErrorCard(unexpected(loaded.error))
+        return ErrorCard(unexpected(loaded.error), again=loaded.again)
     if loaded.value is None:
         return loading("Comparing the two versions")
     found: Difference = loaded.value

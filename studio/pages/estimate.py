@@ -48,7 +48,12 @@ def EstimatePanel(draft: WizardDraft, state: PlanState) -> Any:
     if onward := goes_on(draft):
         lines.append(_line("Begins with", onward.title))
     if state.plan is not None:
-        numbers: ft.Control = Numbers(state.plan.estimate, state.plan.total_steps)
+        again = [muted("Counting your data again…")] if state.waiting else []
+        numbers: ft.Control = ft.Column(
+            [*again, Numbers(state.plan.estimate, state.plan.total_steps)],
+            spacing=S3,
+            horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+        )
     elif state.waiting:
         numbers = loading("Counting your data")
     else:

@@ -47,9 +47,9 @@ def Evaluations(each: Listed, changed: int) -> Any:
     """The newest evaluation, those before it on demand, and the way to another."""
     engine = use_engine()
     chosen, choose = ft.use_state("")
-    found, problem = use_latest(lambda: engine.outcomes.evaluations(each.version.id), [each.version.id, changed])
+    found, problem, again = use_latest(lambda: engine.outcomes.evaluations(each.version.id), [each.version.id, changed])
     if problem is not None:
-        return ErrorCard(problem)
+        return ErrorCard(problem, again=again)
     if found is None:
         return loading("Reading its evaluations")
     blocks: list[ft.Control] = []

@@ -106,9 +106,9 @@ def Forms(each: Listed) -> Any:
     surroundings = use_surroundings()
     count = 1 if surroundings.columns == 1 else 2
     place, set_place = ft.use_state("")
-    found, problem = use_latest(lambda: engine.exports.offers(each.version.id), [each.version.id, each.archived])
+    found, problem, again = use_latest(lambda: engine.exports.offers(each.version.id), [each.version.id, each.archived])
     if problem is not None:
-        return section("Export it as", ErrorCard(problem))
+        return section("Export it as", ErrorCard(problem, again=again))
     if found is None:
         return section("Export it as", loading("Looking at what can be had"))
     forms = [list(offers) for _, offers in groupby(found, lambda offer: offer.form)]

@@ -12,7 +12,7 @@ from engine.results.versions import Version
 from engine.serving.nouns import Conversation, Speaker
 from engine.serving.talk import SPEAKERS, Talk
 from studio.frame import frame
-from studio.hooks import go, use_engine, use_session, use_surroundings, use_task, use_topic
+from studio.hooks import go, use_engine, use_keys, use_session, use_surroundings, use_task, use_topic
 from studio.kit import Busy, Choice, ErrorCard, chip, component, empty, loading, muted, primary, row, secondary, title
 from studio.pages.talk import Asked
 from studio.pages.talk_history import History
@@ -68,11 +68,7 @@ def Going(talk: Talk, versions: tuple[Version, ...], view: str, turn_to: Callabl
             talk.stop()
         return pressed == "Escape"
 
-    def listen() -> None:
-        if busy:
-            session.hear(hear)
-
-    ft.use_effect(listen, [busy], cleanup=lambda: session.hear(None))
+    use_keys(hear, active=busy)
 
     def anew() -> None:
         chosen = [each for each in versions if any(each.id == speaker.id for speaker in conversation.speakers)]

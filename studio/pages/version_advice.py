@@ -21,9 +21,9 @@ ABOUT = {"answers": "from its answers", "training": "from its training", "data":
 def NextSteps(version: Version, changed: int, show: Callable[[str], None]) -> Any:
     """The advice; `show` opens another part of the version's page."""
     engine = use_engine()
-    found, problem = use_latest(lambda: engine.outcomes.advice(version.id), [version.id, changed])
+    found, problem, again = use_latest(lambda: engine.outcomes.advice(version.id), [version.id, changed])
     if problem is not None:
-        return section("What to do next", ErrorCard(problem))
+        return section("What to do next", ErrorCard(problem, again=again))
     if found is None:
         return section("What to do next", loading("Looking at its answers, training and data"))
     if not found:

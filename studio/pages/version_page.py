@@ -51,9 +51,10 @@ def VersionBody(version_id: str) -> Any:
     surroundings = use_surroundings()
     changed = use_topic(engine.outcomes.changed, every=0.5)
     tab, show = use_topic(session.version_tab, every=0.0), session.version_tab.set
-    each, problem = use_latest(lambda: engine.outcomes.standing(version_id), [version_id, changed])
+    each, problem, again = use_latest(lambda: engine.outcomes.standing(version_id), [version_id, changed])
     if each is None:
-        content = ErrorCard(problem, also=quiet("All versions", lambda: go("/versions"))) if problem else loading()
+        others = quiet("All versions", lambda: go("/versions"))
+        content = ErrorCard(problem, again=again, also=others) if problem else loading()
         return frame(surroundings, title("Version"), content)
     version = each.version
     head = ft.Column(

@@ -60,16 +60,16 @@ def VersionList() -> Any:
     chosen, choose = ft.use_state(tuple[str, ...]())
     words, search = ft.use_state("")
     shown, show = ft.use_state(SHOWN)
-    every, problem = use_latest(engine.outcomes.listed, [changed, versions])
+    every, problem, again = use_latest(engine.outcomes.listed, [changed, versions])
     leaving = use_topic(use_session().leaving, every=0.0)
     found = every and tuple(each for each in every if each.version.id not in leaving)
-    space, _ = use_latest(engine.outcomes.space, [changed, versions])
+    space, _, _ = use_latest(engine.outcomes.space, [changed, versions])
 
     def toggle(version_id: str) -> None:
         choose(lambda now: tuple(e for e in now if e != version_id) if version_id in now else (*now, version_id))
 
     if problem is not None:
-        content: list[ft.Control] = [ErrorCard(problem)]
+        content: list[ft.Control] = [ErrorCard(problem, again=again)]
     elif found is None:
         content = [loading("Reading the versions")]
     elif not found:

@@ -40,7 +40,7 @@ def Rendered(dataset: str, model: BaseModel, length: int, split: Split = "train"
 
     loaded = use_loaded(load, [dataset, model.path, length, split, start])
     if loaded.error is not None:
-        return ErrorCard(unexpected(loaded.error))
+        return ErrorCard(unexpected(loaded.error), again=loaded.again)
     if loaded.value is None:
         return loading("Preparing the rows as the model will see them")
     if not any(row.trained_tokens for row in loaded.value):

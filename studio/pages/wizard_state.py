@@ -11,6 +11,7 @@ import msgspec
 
 from engine.core.errors import StudioError, unexpected
 from engine.plan.edits import settings_for
+from engine.plan.facts import DataFacts
 from engine.plan.models import BaseModel
 from engine.plan.planner import Draft, Plan
 from engine.results.continuing import Continuation
@@ -34,12 +35,19 @@ OBJECTIVE = "objective"
 
 
 class PlanState(msgspec.Struct, frozen=True, eq=False):
-    """The plan of a draft: not yet possible, on its way, ready, or refused."""
+    """The plan of a draft: not yet possible, on its way, ready, or refused. One that is ready and `waiting` rests on
+    counts of the values before; newer ones are on their way."""
 
     plan: Plan | None = None
     draft: Draft | None = None
     waiting: bool = False
     card: Card | None = None
+
+
+class Counted:
+    """What was counted last, kept while it is counted anew: a form that is being edited stays on the screen."""
+
+    facts: DataFacts | None = None
 
 
 def profile_title(engine: Engine, profile_id: str) -> str:
@@ -85,7 +93,10 @@ def use_plan(draft: WizardDraft) -> PlanState:
         return await engine.library.facts(draft.dataset, model, wanted, objective)
 
     loaded = use_loaded(count, [draft.dataset, draft.model, wanted, objective])
-    state = state_of(engine, draft, model, loaded.value, loaded.waiting, loaded.error)
+    counted = ft.use_memo(Counted, [draft.model])
+    if loaded.done:
+        counted.facts = loaded.value
+    state = state_of(engine, draft, model, counted.facts, loaded.waiting, loaded.error)
 
     def prepare_again() -> None:
         if state.plan is not None and state.plan.needs_preparing and "max_length" not in draft.edits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flet as ft
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,3 +158,24 @@ def test_a_name_on_a_chip_is_short_and_keeps_its_end(words: str):
 def test_an_address_names_each_once_in_order(ids: list[str]):
     assert ids_of("/compare?ids=" + ",".join(ids)) == tuple(dict.fromkeys(ids))
     assert ids_of("/compare") == ()
+
+
+async def test_of_thousands_of_runs_the_newest_are_offered_and_the_others_found(show, engine: FakeEngine):
+    engine.runs.make("First", RunState.COMPLETED, steps=20)
+    one = engine.runs.list.value[0]
+    engine.runs.list.set(
+        tuple(msgspec.structs.replace(one, id=f"x{n}", name=f"Run {n:04}", created=-n) for n in range(10_000))
+    )
+    client = await show("/compare")
+    offered = client.find(ft.Semantics, button=True)
+    assert sum(str(each.label).startswith("run Run") for each in offered) <= 30
+    assert client.says("The newest 30 of 10,000 are shown")
+    await client.type("Search versions and runs", "98 77")
+    await client.until(lambda: client.says("run Run 9877") or client.find(ft.Semantics, label="run Run 9877"))
+
+
+async def test_a_run_without_a_step_is_not_offered(show, engine: FakeEngine):
+    for name, steps in (("Good", 20), ("Better", 20), ("Empty", 0)):
+        engine.runs.make(name, RunState.COMPLETED, steps=steps)
+    client = await show("/compare")
+    assert client.says("run Good") and not client.says("run Empty")

@@ -43,7 +43,10 @@ async def test_a_component_that_fails_draws_a_card_and_the_rest_goes_on():
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
 async def test_a_handler_that_fails_says_so_and_does_not_cover_the_app(kind):
+    tried: list[None] = []
+
     def plain() -> None:
+        tried.append(None)
         raise DataError("The file is empty.", "It has 0 bytes.", "Choose another.")
 
     async def later() -> None:
@@ -55,7 +58,13 @@ async def test_a_handler_that_fails_says_so_and_does_not_cover_the_app(kind):
 
     client = await drawn(Page)
     await client.press("Go")
-    assert client.toasts() == ["The file is empty. It has 0 bytes."]
+    for words in ("The file is empty.", "It has 0 bytes.", "Choose another."):
+        assert client.says(words), words
+    (dialog,) = client.find(ft.AlertDialog, open=True)
+    await client.press("Try again")
+    assert not dialog.open and len(tried) == 2
+    await client.press("Close")
+    assert not client.find(ft.AlertDialog, open=True)
     assert client.crashed() == []
 
 

@@ -158,5 +158,5 @@ async def test_a_failing_command_says_so_and_the_app_goes_on(show, engine: FakeE
     await press_keys(client, "Ctrl+Shift+P")
     await type_in(client, "run pause")
     await client.event(field(client), "submit", "run pause")
-    await client.until(lambda: client.toasts())
+    await client.until(lambda: client.find(ft.OutlinedButton, content="Try again"))
     assert client.crashed() == []

@@ -11,8 +11,11 @@ import pytest
 
 from engine.core.errors import RunError
 from engine.serving.nouns import Conversation
+from engine.serving.talk import Talk
+from studio.session import Session
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
+from tests.ui.test_palette import press_keys
 from tests.ui.test_results import version
 
 pytestmark = pytest.mark.anyio
@@ -277,3 +280,44 @@ async def test_a_conversation_stays_while_pages_change(show, engine: FakeEngine)
     await client.until(lambda: client.says("We have plums."))
     await client.go(f"/playground/{TUNED}")
     await client.until(lambda: client.says("We have plums."))
+
+
+async def test_what_lies_over_an_answer_hears_keys_before_it_and_leaves_them_to_it_again(show, engine: FakeEngine):
+    heard: list[str] = []
+    session = Session()
+
+    def listener(name: str, takes: bool):
+        def hear(stroke: str) -> bool:
+            heard.append(name)
+            return takes
+
+        return hear
+
+    below, above = listener("below", True), listener("above", True)
+    session.listen(below)
+    session.listen(above)
+    assert session.heard("Escape") and heard == ["above"]
+    session.leave(below)  # the answer ends while the palette is open
+    assert session.heard("Escape") and heard == ["above", "above"]
+    session.leave(above)
+    assert not session.heard("Escape")
+
+
+async def test_escape_closes_the_palette_first_and_then_stops_the_answer(show, engine: FakeEngine, monkeypatch):
+    client = await talking(show, engine)
+    engine.hosts.host.go_on = anyio.Event()
+    stopped: list[None] = []
+    monkeypatch.setattr(Talk, "stop", lambda talk: stopped.append(None))
+    task = asyncio.create_task(ask(client, "Plums?"))
+    await client.until(lambda: client.find(ft.IconButton, tooltip="Stop (Escape)"))
+    await press_keys(client, "Alt+Shift+K")
+    await client.until(lambda: client.find(ft.AlertDialog, open=True))
+    (palette,) = client.find(ft.AlertDialog, open=True)
+    await press_keys(client, "Escape")
+    await client.until(lambda: not client.find(ft.AlertDialog, open=True))
+    assert not stopped
+    await client.event(palette, "dismiss")  # its closing is over
+    await press_keys(client, "Escape")
+    assert stopped
+    engine.hosts.host.go_on.set()
+    await task

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
+import anyio
 import flet as ft
 import pytest
 
@@ -12,6 +15,7 @@ from engine.plan.costs import USUAL_TARIFF, Energy, energy
 from engine.plan.methods import TABLE
 from engine.plan.solver import Limits
 from engine.spec.records import Fact
+from studio.kit.fields import NUMBER_REST
 from studio.pages.wizard_method import offered
 from studio.pages.wizard_needs import electricity, grams, limit_words, price
 from studio.pages.wizard_state import edits_that_fit
@@ -223,3 +227,29 @@ def test_kinds_of_alternatives_all_have_words():
     from studio.pages.wizard_needs import KINDS
 
     assert set(get_args(Kind)) == set(KINDS)
+
+
+async def test_a_form_that_is_edited_stays_while_the_data_is_counted_anew(
+    show, tmp_path, engine: FakeEngine, monkeypatch
+):
+    client = await at_settings(show, tmp_path)
+    counted, go_on = engine.library.facts, anyio.Event()
+
+    async def slowly(*arguments: Any) -> Any:
+        await go_on.wait()
+        return await counted(*arguments)
+
+    monkeypatch.setattr(engine.library, "facts", slowly)
+    field = client.find(ft.TextField, label="Context length")[0]
+    task = asyncio.create_task(client.event(field, "change", "128"))
+    await client.until(lambda: client.says("Counting your data again…"))
+    again = client.find(ft.TextField, label="Context length")[0]
+    assert again._i == field._i and again.value == "128"  # the same field: it keeps the keyboard
+    go_on.set()
+    await client.until(lambda: not client.says("Counting your data again…"))
+    assert client.says("What matters most")
+    await task
+
+
+def test_an_estimate_follows_a_number_within_a_fifth_of_a_second():
+    assert NUMBER_REST <= 0.1  # planning itself takes milliseconds
