@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, quote
 import msgspec
 
 from engine.core.settings import Settings
+from studio import downloads
 from studio.asgi import TEXT, App, Headers, Message, Receive, Scope, Send, answer, header, redirect, safe, value_of
 from studio.connection import Connection
 from studio.fallback_fonts import ADDRESS, send_font
@@ -216,6 +217,8 @@ class Gate:
             await answer(send, 503, TEXT, CROWDED.encode(), [(b"retry-after", b"30")])
         elif path == "/upload":
             await self._intake.take(scope, receive, send, self._settings())
+        elif path.startswith(downloads.ADDRESS) and scope["method"] == "GET":
+            await downloads.OFFERED.send(send, path)
         elif path.startswith(ADDRESS):
             await send_font(send, self._assets / "fonts", path)
         elif path == "/assets/FontManifest.json":

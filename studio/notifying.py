@@ -55,7 +55,7 @@ def page_title(runs: Sequence[RunView], unread: int) -> str:
 
 @component
 def Watch() -> Any:
-    """Follows the runs for this window; draws nothing."""
+    """Follows the runs for this window; nothing is seen of it, and screen readers hear each new notice."""
     engine, session = use_engine(), use_session()
     page = ft.context.page
 
@@ -77,7 +77,9 @@ def Watch() -> Any:
 
     use_task(follow, [])
     use_task(retitle, [])
-    return ft.Container(height=0, visible=False)
+    newest = use_topic(session.notices, every=0.0)[:1]
+    said = f"{newest[0].title}: {newest[0].words}" if newest else ""
+    return ft.Semantics(content=ft.Container(height=1), live_region=True, label=said)
 
 
 def _mark(page: ft.Page, runs: Sequence[RunView], unread: int) -> None:

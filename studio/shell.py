@@ -182,6 +182,7 @@ def _tab(place: Place, here: bool) -> ft.Control:
                 horizontal_alignment=ft.CrossAxisAlignment.CENTER,
             ),
             on_click=act(lambda: go(place.route)),
+            ink=True,
             alignment=ft.Alignment.CENTER,
         ),
         button=True,

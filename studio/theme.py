@@ -29,6 +29,8 @@ WIDE, MEDIUM = 1200, 768
 """Widths at which a third and a second column appear."""
 BAR, SIDE_WIDTH, PANEL_WIDTH = 56, 208, 304
 """Widths of the activity bar, of the side bar with its lists, and of a page's panel."""
+FOCUS = 0.4
+"""How strongly the keyboard's place is tinted on what has no outline of its own."""
 NARROW = 600
 """A page that has less room than this is laid out as on a phone."""
 
@@ -257,6 +259,7 @@ def theme(colors: Palette, *, still: bool = False) -> ft.Theme:
         color_scheme=_scheme(colors),
         page_transitions=_transitions(still),
         splash_color=nothing,
+        focus_color=ft.Colors.with_opacity(FOCUS, colors.fill),
         highlight_color=nothing,
         font_family=SANS,
         scaffold_bgcolor=colors.background,

@@ -112,7 +112,8 @@ class Visitor:
 
     def press(self, name: str, appears: str) -> float:
         """Milliseconds from the press until what appears was painted."""
-        button = self.page.get_by_role("button", name=re.compile("^" + re.escape(name))).first
+        whole = re.escape(name) + ("" if name.endswith("(") else r"(, (rising|falling)| \(Ctrl.*)?$")
+        button = self.page.get_by_role("button", name=re.compile(f"^{whole}")).first
         box = button.bounding_box()
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         self.page.wait_for_timeout(250)

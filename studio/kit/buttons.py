@@ -37,6 +37,7 @@ PRIMARY = _style(Ink.ON_ACTION, Ink.ACTION, None, ft.Colors.with_opacity(0.12, "
 SECONDARY = _style(Ink.TEXT, None, Ink.FIELD, ft.Colors.with_opacity(0.08, Ink.TEXT))
 SENTENCE = _style(Ink.TEXT, None, Ink.FIELD, ft.Colors.with_opacity(0.08, Ink.TEXT), above=8)
 QUIET = _style(Ink.PRIMARY, None, None, ft.Colors.with_opacity(0.10, Ink.PRIMARY), inset=6)
+ICON = ft.ButtonStyle(animation_duration=0, side={ft.ControlState.FOCUSED: ft.BorderSide(2, Ink.FILL)})
 DANGER = _style(Ink.RED, None, Ink.RED, ft.Colors.with_opacity(0.10, Ink.RED))
 
 
@@ -93,6 +94,7 @@ def icon_button(
         tooltip=name,
         on_click=act(on_click),
         disabled=disabled,
+        style=ICON,
     )
     return ft.MergeSemantics(content=button)  # one node: the name stands beside the button otherwise
 

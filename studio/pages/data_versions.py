@@ -18,7 +18,6 @@ from studio.kit import (
     badge,
     body,
     card,
-    code,
     component,
     danger,
     gigabytes,
@@ -35,6 +34,7 @@ from studio.kit import (
 )
 from studio.pages.data_browse import words_of
 from studio.pages.data_quality import step_words
+from studio.pages.written import Written
 from studio.theme import S2, S3, S4, Ink
 from studio.undo import delete_later
 
@@ -171,7 +171,7 @@ def Export(dataset: Dataset) -> Any:
     ]
     if written is not None:
         size = f"{plural(written.rows, 'row')}, {gigabytes(written.bytes)}."
-        blocks.append(notice("good", "The file is written.", size, code(written.path)))
+        blocks.append(notice("good", "The file is written.", size, Written(written.path)))
     if problem is not None:
         blocks.append(ErrorCard(problem))
     return ft.Column(blocks, spacing=S3, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)

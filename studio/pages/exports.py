@@ -25,7 +25,6 @@ from studio.kit import (
     bar,
     body,
     card,
-    code,
     columns,
     component,
     dot,
@@ -47,6 +46,7 @@ from studio.kit import (
 )
 from studio.pages.evaluation_start import at_work
 from studio.pages.exports_certificate import CertificateView
+from studio.pages.written import Written
 from studio.theme import S2, S3, S4, Ink
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def ExportCard(each: Exported, named: bool) -> Any:
     elif run is not None and run.error is not None:
         blocks.append(ErrorCard(run.error))
     if each.bytes:
-        blocks.append(Place(export.folder))
+        blocks.append(Written(export.folder))
     if each.certificate is not None:
         blocks += [
             notice("bad", f"It does not answer as trained: {one.cause}.", one.words)
@@ -203,18 +203,6 @@ def _progress(run: RunView, stop: Any) -> ft.Control:
     share = run.progress or None if run.state.active else 0.0
     said = f"{words} {percent(run.progress)}" if run.progress else words
     return ft.Column([body(said), bar(share, name="Export"), row(quiet("Stop", stop, icon=ft.Icons.STOP))], spacing=S2)
-
-
-@component
-def Place(folder: str) -> Any:
-    """Where the files are, to copy."""
-
-    async def copy() -> None:
-        await ft.Clipboard().set(folder)
-        toast("The path is copied.")
-
-    path = ft.Container(code(folder, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), expand=True)
-    return ft.Row([path, icon_button(ft.Icons.COPY, "Copy the path", copy)], spacing=S2)
 
 
 @component

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import flet as ft
 
+from engine.runs.efficiency import in_a_word, trend, verdicts
 from engine.runs.views import RunView
 from engine.spec.fields import Level, settings_of
 from engine.spec.records import RunState
@@ -177,7 +178,7 @@ def Numbers(live: LiveRun) -> Any:
         _time(run),
         _loss(live),
         _held_out(run),
-        fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", "tokens/s"),
+        fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", _speed_note(live)),
         fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by it"),
     ]
     preferences = _preferences(live)
@@ -211,8 +212,14 @@ def _loss(live: LiveRun) -> ft.Control:
     if series.last is None:
         return fact("Loss now", "–", "after the first step")
     bands = zones(series.values[:5])
-    note = bands.name(series.last) if bands else ""
-    return fact("Loss now", short(series.last), note)
+    notes = [bands.name(series.last) if bands else "", trend(series.values)]
+    return fact("Loss now", short(series.last), ", ".join(filter(None, notes)))
+
+
+def _speed_note(live: LiveRun) -> str:
+    """The unit, and whether the machine is well used; why is under System."""
+    word = in_a_word(verdicts(live.series))
+    return f"tokens/s, {word}" if word else "tokens/s"
 
 
 def _preferences(live: LiveRun) -> list[ft.Control]:

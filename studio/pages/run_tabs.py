@@ -29,19 +29,20 @@ from studio.kit import (
     short,
 )
 from studio.pages.run_log import Log
+from studio.pages.run_system import System
 from studio.theme import S2, S3
 
 if TYPE_CHECKING:
     from engine.runs.follow import LiveRun
 
-TABS = ("Events", "Log", "Settings", "Checkpoints")
+TABS = ("Events", "Log", "Settings", "Checkpoints", "System")
 
 
 @component
 def Tabs(live: LiveRun, name: str, choose: Callable[[str], object]) -> Any:
-    """One of four views of what the run wrote."""
+    """One of five views of what the run wrote."""
     chips = [chip(each, lambda each=each: choose(each), selected=each == name) for each in TABS]
-    view = {"Events": Events, "Log": Log, "Settings": Settings, "Checkpoints": Checkpoints}[name]
+    view = {"Events": Events, "Log": Log, "Settings": Settings, "Checkpoints": Checkpoints, "System": System}[name]
     return ft.Column([row(*chips), card(view(live))], spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 

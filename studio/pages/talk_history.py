@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import flet as ft
@@ -11,7 +12,7 @@ from engine.serving.leaving import RowsOf, TextForm
 from engine.serving.nouns import Conversation
 from engine.serving.talk import Talk
 from engine.spec.records import Card
-from studio.hooks import go, use_engine, use_loaded, use_session, use_topic
+from studio.hooks import go, use_engine, use_loaded, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     Choice,
@@ -31,6 +32,7 @@ from studio.kit import (
     row,
     toast,
 )
+from studio.pages.written import download
 from studio.theme import S2, S4
 
 SHOWN = 50
@@ -115,14 +117,17 @@ def Past(kept: Conversation, here: bool) -> Any:
 @component
 def Export(kept: Conversation, form: TextForm) -> Any:
     """Writes one conversation as a file into the Home's exports."""
-    engine = use_engine()
+    engine, confined = use_engine(), use_surroundings().confined
     called, icon = (
         ("Markdown", ft.Icons.DESCRIPTION_OUTLINED) if form == "markdown" else ("JSONL", ft.Icons.DATA_OBJECT)
     )
 
     async def write() -> None:
         target = await engine.playground.export((kept.id,), form)
-        toast(f"Written: {target}", seconds=10)
+        if confined:
+            await download(Path(target))
+        else:
+            toast(f"Written: {target}", seconds=10)
 
     return icon_button(icon, f"Export {kept.title} as {called}", write)
 

@@ -16,7 +16,6 @@ from studio.kit import (
     ErrorCard,
     Switch,
     TextField,
-    code,
     component,
     danger,
     gigabytes,
@@ -31,6 +30,7 @@ from studio.kit import (
 )
 from studio.kit.fields import told_of_theirs
 from studio.pages.wizard_state import review_draft
+from studio.pages.written import Written
 from studio.theme import S3
 from studio.undo import delete_later
 
@@ -207,7 +207,7 @@ def Capsule(each: Listed) -> Any:
     ]
     if done is not None:
         words = f"{plural(done.files, 'file')}, {gigabytes(done.bytes)}."
-        blocks.append(notice("good", "The capsule is saved.", words, code(done.path)))
+        blocks.append(notice("good", "The capsule is saved.", words, Written(done.path)))
     if problem is not None:
         blocks.append(ErrorCard(problem))
     return section("Capsule", ft.Column(blocks, spacing=S3, tight=True))

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.results.comparison import MOST
-from studio.theme import CONTRAST, DARK, LIGHT, PALETTES, Palette, contrast
+from studio.theme import CONTRAST, DARK, FOCUS, LIGHT, PALETTES, Palette, contrast
 
 WORDS = [
     (ink, ground)
@@ -59,3 +59,17 @@ def test_the_borders_of_high_contrast_can_be_seen():
 
 def test_contrast_of_black_on_white_is_21():
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21.0)
+
+
+@THEMES
+def test_the_keyboards_place_is_seen_and_words_in_it_can_be_read(palette: Palette):
+    for ground in (palette.background, palette.surface, palette.raised):
+        tinted = mixed(palette.fill, ground, FOCUS)
+        assert contrast(tinted, ground) >= 1.4  # and moves when Tab is pressed
+        assert contrast(palette.text, tinted) >= 4.5
+
+
+def mixed(color: str, ground: str, share: float) -> str:
+    """A colour laid over another with this opacity."""
+    both = [(int(color[at : at + 2], 16), int(ground[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(over * share + under * (1 - share)):02X}" for over, under in both)

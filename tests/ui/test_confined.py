@@ -12,6 +12,7 @@ import pytest
 from engine.core.errors import DataError, StorageError
 from engine.core.settings import LIMITS, Settings
 from engine.spec.fields import settings_of
+from studio.downloads import OFFERED
 from studio.pages.upload import Uploads
 from studio.uploads import MOST, allowed, room
 from tests.ui.fake_engine import FakeEngine
@@ -133,3 +134,20 @@ def test_uploads_have_a_number_too(tmp_path: Path):
         (tmp_path / "uploads" / str(number)).touch()
     with pytest.raises(StorageError, match="No more files"):
         room(tmp_path, Settings())
+
+
+async def test_what_is_written_there_can_be_fetched_and_its_path_is_not_told(show, engine: FakeEngine, tmp_path: Path):
+    (tmp_path / "shop.csv").write_text("question,answer\n" + "".join(f"q{n},a{n}\n" for n in range(20)))
+    dataset = await engine.library.add(tmp_path / "shop.csv")
+    client = await show(f"/data/{dataset.id}", confined=True)
+    await client.press("Versions and files")
+    await client.until(lambda: client.find(ft.OutlinedButton, content="Write the file"))
+    await client.press("Write the file")
+    await client.until(lambda: client.find(ft.OutlinedButton, content="Download"), seconds=10)
+    assert client.says("shop.jsonl")
+    assert not any(str(engine.home.path) in words for words in client.words())
+    await client.press("Download")
+    asked = [each.body.args["url"] for each in client.sent if getattr(each.body, "name", "") == "launch_url"]
+    (address,) = [each if isinstance(each, str) else each["url"] for each in asked]
+    found = OFFERED.find(address)
+    assert found is not None and found.is_relative_to(engine.home.path)

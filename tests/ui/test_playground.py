@@ -78,7 +78,7 @@ async def test_answers_appear_word_by_word_and_escape_stops_them(show, engine: F
     up = {"ctrl": False, "alt": False, "shift": False, "meta": False}
     await client.event(client.page, "keyboard_event", {"key": "Escape", **up})
     await client.until(lambda: sum("stopped by you" in words for words in client.words()) == 2)
-    assert client.find(ft.IconButton, tooltip="Send")
+    await client.until(lambda: client.find(ft.IconButton, tooltip="Send"))
 
 
 async def test_models_read_the_conversation_unless_they_are_told_not_to(show, engine: FakeEngine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 
 import flet as ft
@@ -146,3 +147,34 @@ def at(x: float) -> dict[str, object]:
     named = (each.metadata.get("data_field") or each.name for each in fields(ft.PointerEvent))
     event: dict[str, object] = {name: 0.0 for name in named if name not in ("name", "data", "control")}
     return {**event, "k": "mouse", "l": place, "g": place, "ld": place, "gd": place}
+
+
+async def test_the_system_tab_judges_the_run_and_shows_all_that_is_measured(show, engine: FakeEngine):
+    engine.runs.make("It", RunState.RUNNING, steps=60)
+    live = engine.runs.live("run-1")
+    for step in range(1, 61):
+        for name, value in (
+            ("step_seconds", 1.0),
+            ("compute_seconds", 0.9),
+            ("padding_share", 0.5),
+            ("gradient_norm", math.inf),
+        ):
+            live.series[name].add(step, value, float(step), 0)
+    client = await show("/runs/run-1")
+    assert client.says("tokens/s, could be faster") and client.says("good, falling")
+    await client.press("System")
+    await client.until(lambda: client.says("50 % of the tokens computed are padding."))
+    for words in ("Perplexity", "Gradient norm", "Worker memory", "A step takes"):
+        assert client.says(words), words
+    told = [str(each.semantics_label) for each in client.find(ft.Image)]
+    assert any(each.startswith("Padding: 50 %") for each in told)
+
+
+async def test_progress_is_announced_to_screen_readers(show, engine: FakeEngine):
+    engine.runs.make("It", RunState.RUNNING, steps=90, total=200)
+    client = await show("/")
+    run = engine.runs.list.value[0]
+    engine.runs.list.set((msgspec.structs.replace(run, step=101),))
+    await client.until(
+        lambda: any("50 % done" in str(each.label) for each in client.find(ft.Semantics, live_region=True))
+    )
