@@ -258,7 +258,7 @@ def Choice(
     known = {key for key, _ in options}
 
     def choose(event: Any) -> None:
-        chosen = str(event.data or event.control.value)
+        chosen = str(event.control.value if event.data is None else event.data)
         if chosen in known:
             on_change(chosen)
 

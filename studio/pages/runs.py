@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from studio.kit import (
     label,
     link,
     muted,
+    named,
     percent,
     plural,
     primary,
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
     from engine.engine import Engine
     from studio.session import Session
 
-AT_WORK = (RunState.RUNNING, RunState.INITIALIZING, RunState.CREATED)
+PAUSABLE = (RunState.RUNNING, RunState.INITIALIZING)
+AT_WORK = (*PAUSABLE, RunState.CREATED)
 FILTERS: dict[str, tuple[RunState, ...]] = {
     "All": tuple(RunState),
     "At work": AT_WORK,
@@ -64,6 +67,8 @@ class Look(msgspec.Struct, frozen=True):
 
     filter: str = "All"
     words: str = ""
+    model: str = ""
+    days: str = ""
     sort: str = "started"
     descending: bool = True
 
@@ -83,6 +88,19 @@ COLUMNS = (
     Head("Progress", "progress", 80),
     Head("Started", "started", 120),
 )
+
+
+DAYS = (("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", "Last 30 days"))
+"""Choices of when a run was started."""
+
+
+def fitting(runs: Sequence[RunView], look: Look, now: float) -> list[RunView]:
+    """The runs that this look is for, in the order of the list."""
+    found = chosen(runs, FILTERS[look.filter], look.words)
+    if look.days:
+        since = now - float(look.days) * 86_400
+        found = [run for run in found if run.created >= since]
+    return [run for run in found if run.model == look.model] if look.model else found
 
 
 def loss_of(run: RunView) -> float | None:
@@ -124,9 +142,7 @@ def RunList() -> Any:
     runs = ft.use_memo(
         lambda: [run for run in every if run.kind == "train" and run.id not in leaving], [every, leaving]
     )
-    found = ft.use_memo(
-        lambda: in_order(chosen(runs, FILTERS[look.filter], look.words), look.sort, look.descending), [runs, look]
-    )
+    found = ft.use_memo(lambda: in_order(fitting(runs, look, time.time()), look.sort, look.descending), [runs, look])
 
     def change(**changes: Any) -> None:
         set_look(lambda now: msgspec.structs.replace(now, **changes))
@@ -142,7 +158,12 @@ def RunList() -> Any:
     picked = [run for run in runs if run.id in ticked]
     content: list[ft.Control] = [
         _filters(runs, look, change),
-        Bulk(picked, len(found), lambda: set_ticked(frozenset())),
+        Bulk(
+            picked,
+            len(found),
+            lambda: set_ticked(frozenset()),
+            lambda: set_ticked(frozenset(run.id for run in found)),
+        ),
     ]
     if not runs:
         content = [_none_yet()]
@@ -183,7 +204,14 @@ def _filters(runs: Sequence[RunView], look: Look, change: Callable[..., None]) -
         if name in ("All", look.filter) or there.intersection(states)
     ]
     search = TextField(look.words, lambda words: change(words=words), hint="Search name, model, data")
-    return row(*chips, ft.Container(search, width=280))
+    models = sorted({run.model for run in runs if run.model} | ({look.model} - {""}))
+    choices: list[ft.Control] = [
+        Choice(look.days, DAYS, lambda days: change(days=days), width=160, name="Started"),
+    ]
+    if len(models) > 1:
+        options = [("", "Any model"), *((each, named(each)) for each in models)]
+        choices.append(Choice(look.model, options, lambda model: change(model=model), width=190, name="Model"))
+    return row(*chips, ft.Container(search, width=240), *choices)
 
 
 def _order(look: Look, change: Callable[..., None]) -> ft.Control:
@@ -194,11 +222,11 @@ def _order(look: Look, change: Callable[..., None]) -> ft.Control:
 
 
 @component
-def Bulk(picked: list[RunView], found: int, clear: Callable[[], None]) -> Any:
+def Bulk(picked: list[RunView], found: int, clear: Callable[[], None], every: Callable[[], None]) -> Any:
     """What can be done with the ticked runs; how many there are while none is ticked."""
     engine, session = use_engine(), use_session()
     if not picked:
-        return muted(plural(found, "run"))
+        return row(muted(plural(found, "run")), *([quiet("Choose all", every)] if found > 1 else []))
     buttons: list[ft.Control] = [label(f"{len(picked)} chosen")]
     if len(picked) in COMPARED:
         buttons.append(link("Compare", "/compare?ids=" + ",".join(run.id for run in picked)))
@@ -206,6 +234,16 @@ def Bulk(picked: list[RunView], found: int, clear: Callable[[], None]) -> Any:
     if working:
         words = f"Stop {plural(len(working), 'run')}"
         buttons.append(secondary(words, lambda: _stop(engine, working), icon=ft.Icons.STOP))
+    going = [run for run in picked if run.state in PAUSABLE]
+    if going:
+        words = f"Pause {plural(len(going), 'run')}"
+        buttons.append(secondary(words, lambda: _tell(engine.runs.pause, going, "Pausing"), icon=ft.Icons.PAUSE))
+    standing = [run for run in picked if run.state.resumable]
+    if standing:
+        words = f"Resume {plural(len(standing), 'run')}"
+        buttons.append(
+            secondary(words, lambda: _tell(engine.runs.resume, standing, "Resuming"), icon=ft.Icons.PLAY_ARROW)
+        )
     resting = [run for run in picked if run.state not in AT_WORK]
     if resting:
         words = f"Delete {plural(len(resting), 'run')}"
@@ -216,6 +254,12 @@ def Bulk(picked: list[RunView], found: int, clear: Callable[[], None]) -> Any:
 
         buttons.append(danger(words, delete, icon=ft.Icons.DELETE_OUTLINE))
     return row(*buttons, quiet("Choose none", clear))
+
+
+def _tell(tell: Callable[[str], object], runs: Sequence[RunView], doing: str) -> None:
+    for run in runs:
+        tell(run.id)
+    toast(f"{doing} {plural(len(runs), 'run')}.")
 
 
 def _stop(engine: Engine, runs: Sequence[RunView]) -> None:

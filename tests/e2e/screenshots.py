@@ -20,6 +20,8 @@ from engine.core.home import Home
 from engine.data.library import import_file
 from engine.spec.records import Action, Card, RunState
 from tests.e2e.conftest import FLAGS, NAMES, fill, open_app, ready, start_app, wait_until_said
+from tests.ui import results_home
+from tests.ui.fake_engine import FakeEngine
 from tests.ui.fakes import EXPLODED, FakeRuns, write_healing, write_preferences
 
 HEIGHTS = {1440: 900, 1024: 768, 768: 1024, 375: 812}
@@ -139,6 +141,17 @@ def furnish(home: Path) -> None:
     write_healing(going, Card(what="The loss stands still.", why="It fell by 0.001 in 60 steps.", actions=plateau))
     write_preferences(going, 90)
     runs.make("Went well", RunState.STOPPED, steps=150, age=900)
+    furnish_results(home)
+
+
+def furnish_results(home: Path) -> None:
+    """Two versions of one name with their evaluations, as two runs would have left them; weights they have none."""
+    engine = results_home.furnish(FakeEngine(home))
+    shop = results_home.dataset(engine)
+    for number, right in ((1, 0.55), (2, 0.85)):
+        version = results_home.a_version(engine, f"shop-{number}", name="shop", data=shop)
+        results_home.evaluated(engine, version, right, seed=number)
+    engine.store.close()
 
 
 def preferences() -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.e2e.conftest import Served, ready, wait_until_said
 
 pytestmark = pytest.mark.browser
-SIZES = ((1440, 900), (900, 800), (390, 844))
+SIZES = ((1440, 900), (1200, 800), (900, 800), (390, 844))
 SCREENS = {
     "/": "Home",
     "/new": "Chatbot",
@@ -26,8 +27,10 @@ SCREENS = {
     "/runs/run-2": "Training loss went from",
     "/runs/gone": "",
     "/models": "Models",
-    "/versions": "Versions",
-    "/compare": "",
+    "/versions": "2 versions",
+    "/versions/shop-2-v1.1.0": "shop v1.1.0",
+    "/compare": "Choose 2 to 5",
+    "/compare?ids=shop-1-v1.0.0,shop-2-v1.1.0": "How their recipes differ",
     "/exports": "",
     "/playground": "",
     "/help": "First steps",
@@ -37,6 +40,9 @@ SCREENS = {
     "/nowhere": "There is no page at this address",
 }
 """Addresses, and what a screen reader says there. Text to select is a disabled text area, which needs no name."""
+
+BLANK = 6_000
+"""Bytes that a picture of an empty window does not reach."""
 
 UNNAMED = """
     () => ["[role]", "input", "textarea:not([disabled])"]
@@ -63,6 +69,12 @@ FOCUSED = """
 """
 
 
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the pictures of this walk are, for people to look at."""
+    return tmp_path_factory.mktemp("pictures")
+
+
 def settled(page: Any, script: str, seconds: float = 5) -> list[str]:
     """What a script still finds when the layout has had time to follow the window."""
     end = time.monotonic() + seconds
@@ -72,7 +84,7 @@ def settled(page: Any, script: str, seconds: float = 5) -> list[str]:
 
 
 @pytest.mark.parametrize("route", SCREENS)
-def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Served, route: str) -> None:
+def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Served, pictures: Path, route: str) -> None:
     looked.goto(furnished.address + route)
     ready(looked)
     if SCREENS[route]:
@@ -84,6 +96,9 @@ def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Serv
             looked.wait_for_timeout(350)
             assert settled(looked, UNNAMED) == [], (width, theme)
             assert settled(looked, BEYOND) == [], (width, theme)
+            name = f"{route.strip('/').replace('/', '-').partition('?')[0] or 'home'}-{width}-{theme}.png"
+            looked.screenshot(path=pictures / name)
+            assert (pictures / name).stat().st_size > BLANK, (width, theme)
 
 
 def press_until(page: Any, key: str, condition: Any, seconds: float = 15) -> None:

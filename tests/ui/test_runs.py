@@ -147,3 +147,28 @@ async def test_ten_thousand_runs_make_a_screenful_of_rows(show, engine: FakeEngi
     await client.event(box, "scroll", SCROLLED)
     await client.until(lambda: "Run 05000" in names(client))
     assert len(names(client)) < 60
+
+
+async def test_runs_are_found_by_model_and_by_when_they_were_started(show, engine: FakeEngine):
+    engine.runs.make("Old", RunState.COMPLETED, steps=20, age=40 * 86_400)
+    engine.runs.make("New", RunState.COMPLETED, steps=20, age=60)
+    new, old = engine.runs.list.value
+    engine.runs.list.set((new, msgspec.structs.replace(old, model="other")))
+    client = await show("/runs")
+    days, model = client.find(ft.Dropdown)[:2]
+    await client.event(days, "select", "30")
+    await client.until(lambda: client.says("New") and not client.says("Old"))
+    await client.event(client.find(ft.Dropdown)[0], "select", "")
+    await client.event(client.find(ft.Dropdown)[1], "select", "other")
+    await client.until(lambda: client.says("Old") and not client.says("New"))
+    assert model.options[0].text == "Any model"
+
+
+async def test_all_that_fit_are_chosen_at_once_and_told_each_what_it_can_do(show, engine: FakeEngine):
+    engine.runs.make("Going", RunState.RUNNING, steps=20)
+    engine.runs.make("Resting", RunState.PAUSED, steps=20)
+    client = await show("/runs")
+    await client.press("Choose all")
+    await client.press("Pause 1 run")
+    await client.press("Resume 1 run")
+    assert engine.runs.asked == [("pause", "run-1"), ("resume", "run-2")]
