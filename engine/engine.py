@@ -33,6 +33,7 @@ from engine.plan.planner import Draft, Plan
 from engine.planning import Planning
 from engine.playground import Playground
 from engine.probing import probe
+from engine.reproducing import reproduce
 from engine.runs import drafts, index, meters
 from engine.runs.calibrating import Calibrations
 from engine.runs.meters import Meters
@@ -131,6 +132,10 @@ class Engine:
     async def probe(self, draft: Draft) -> Plan:
         """Time a draft's first steps here, then plan it again with that. Raises PlanError or RunError."""
         return await probe(self, draft)
+
+    async def reproduce(self, capsule: Path) -> str:
+        """Verify a capsule and queue its recipe again; returns the run's id. Raises StudioError."""
+        return await reproduce(self, capsule)
 
     async def start_sweep(self, wish: orders.StartSweep) -> Sweep:
         """Plan and queue a run for each combination of settings, all or none. Raises StudioError naming the one."""

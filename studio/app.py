@@ -244,6 +244,7 @@ ROUTES = [
             ft.Route(path="runs/:run_id", component=_late("run", "RunPage")),
             ft.Route(path="versions", component=_late("versions", "VersionList")),
             ft.Route(path="versions/:version_id", component=_late("version_page", "VersionPage")),
+            ft.Route(path="capsule", component=_late("capsules", "CapsulePage")),
             ft.Route(path="compare", component=_late("compare", "ComparePage")),
             ft.Route(path="exports", component=_late("exports", "ExportList")),
             ft.Route(path="models", component=_late("models", "ModelList")),

@@ -169,6 +169,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(id="notices", title="Notifications", group="Find", do=_overlay("notices"), keys=("Alt+Shift+B",)),
     *(_open(place) for place in (*PLACES, HELP, SETTINGS)),
     Command(id="new", title="Start over with an empty form", group="Fine-tune", do=_start_anew),
+    Command(id="capsule", title="Open a capsule", group="Results", do=lambda scene: go("/capsule")),
     Command(id="sample", title="Try it with sample data", group="Fine-tune", do=_try_sample),
     _tell("pause", "Pause", "Pausing: saving the state first.", *AT_WORK),
     _tell("resume", "Resume", "It goes on where it stopped.", *RESUMABLE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from engine.core.settings import Settings
 from studio.uploads import room
 
 URL_SECONDS = 600
-ENDINGS = ["csv", "tsv", "json", "jsonl", "parquet", "txt", "gz"]
+ENDINGS = ("csv", "tsv", "json", "jsonl", "parquet", "txt", "gz")
 
 
 class Uploads:
@@ -34,12 +35,14 @@ class Uploads:
         elif event.progress is not None and event.progress >= 1.0:
             self._done.set()
 
-    async def choose(self, home: Path, settings: Settings, *, confined: bool) -> Path | None:
+    async def choose(
+        self, home: Path, settings: Settings, *, confined: bool, endings: Sequence[str] = ENDINGS
+    ) -> Path | None:
         """The chosen file as a path on this machine; None when nothing was chosen. Raises StudioError.
 
         A `confined` page uploads in any case: the path of a file is what a browser says it is.
         """
-        chosen = await self.picker.pick_files(allowed_extensions=ENDINGS, file_type=ft.FilePickerFileType.CUSTOM)
+        chosen = await self.picker.pick_files(allowed_extensions=list(endings), file_type=ft.FilePickerFileType.CUSTOM)
         if not chosen:
             return None
         file = chosen[0]

@@ -111,7 +111,7 @@ def _fits(each: Listed, words: str) -> bool:
 
 def _actions(chosen: tuple[str, ...], forget: Callable[[], None]) -> tuple[ft.Control, ...]:
     if not chosen:
-        return (link("All exports", "/exports"),)
+        return (link("Open a capsule", "/capsule"), link("All exports", "/exports"))
     sure = 2 <= len(chosen) <= MOST_COMPARED
     words = f"Compare {len(chosen)}" if sure else f"Compare: choose 2 to {MOST_COMPARED}"
     to_compare = "/compare?ids=" + ",".join(chosen)
