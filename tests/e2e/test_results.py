@@ -45,7 +45,7 @@ def versions(served: Served, tmp_path_factory: pytest.TempPathFactory) -> list[V
         ref = msgspec.structs.replace(job.data, dataset=data.id, hash=data.hash, name=data.name)
         job = msgspec.structs.replace(job, model=base.ref, data=ref)
         spec = msgspec.structs.replace(spec, id=f"results-{number}", name="results", job=job)
-        folder = RunFolder(tmp_path_factory.mktemp("runs") / spec.id)
+        folder = RunFolder(home.runs / spec.id)
         random_adapter(starter_path(), folder.adapter, strength)
         write_struct(folder.spec_file, spec)
         folder.write_state(StateRecord(state=RunState.COMPLETED, step=10, total_steps=10))
@@ -77,14 +77,32 @@ def test_versions_are_asked_compared_and_exported(
     wait_until_said(page, "Judge: not measured")
     press(page, "Exports")
     wait_until_said(page, "Export it as", seconds=60)
-    for form in ("merged", "gguf"):
+    for count, form in enumerate(("adapter", "merged", "gguf", "package"), start=1):
         press(page, f"Export as {form}")
-        wait_until_said(page, "answers as trained", times=1 if form == "merged" else 2, seconds=120)
+        wait_until_said(page, "answers as trained", times=count, seconds=120)
         wait_until_proven(served, second, form)
     press(page, "Show the certificate")
     wait_until_said(page, r"\d+ prompts?, read by")
     visit(page, f"{served.address}/exports")
-    wait_until_said(page, "results v1.1.0, (merged|gguf)", times=2)
+    wait_until_said(page, "results v1.1.0, (adapter|merged|gguf|package)", times=4)
+
+
+def test_a_version_is_packed_into_a_capsule_that_proves_to_be_whole(
+    page: Any, press: Press, served: Served, versions: list[Version]
+) -> None:
+    visit(page, f"{served.address}/versions/{versions[0].id}")
+    press(page, "About it")
+    press(page, "Save as a capsule")
+    wait_until_said(page, "The capsule is saved", seconds=60)
+    (packed,) = served.home.rglob("*.capsule.zip")
+    visit(page, f"{served.address}/capsule")
+    fill(page, "Path of a capsule", str(packed))
+    press(page, "Look through it")
+    wait_until_said(page, "Every part is there, whole", seconds=30)
+    wait_until_said(page, "Run it again")
+    packed.write_bytes(packed.read_bytes()[:-200])
+    press(page, "Look through it")
+    wait_until_said(page, "Get help", seconds=30)
 
 
 def test_a_check_and_a_judge_are_chosen_where_the_evaluation_is_started(
