@@ -1,7 +1,7 @@
 """The run directory: the names of its files, and who writes which. The directory is the truth, the database an index.
 
 spec.json launch.json                                           the launcher
-control.json queue.json estimate.json score.json reading.json   the engine
+control.json queue.json estimate.json score.json reading.json unscored.json   the engine
 state.json metrics.ring metrics.jsonl events.jsonl log.txt checkpoints/ adapter/ results.jsonl endpoint.json
 certificate.json provenance.json proposal.json reference.safetensors   the worker
 """
@@ -35,6 +35,7 @@ class RunFolder:
         self.events_file = path / "events.jsonl"
         self.log_file = path / "log.txt"
         self.results_file = path / "results.jsonl"
+        self.unscored_file = path / "unscored.json"
         self.way_file = path / "way.json"
         self.proposal_file = path / "proposal.json"
         self.endpoint_file = path / "endpoint.json"
