@@ -6,7 +6,6 @@ certificate that fails leaves nothing there but is kept in the run's folder.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 from pathlib import Path
@@ -21,6 +20,7 @@ from engine.spec.records import RunState
 from engine.spec.runspec import ExportJob
 from engine.worker.control import ControlFile, Wish
 from engine.worker.exporting.cleaning import clean_folder, refuse_leaks
+from engine.worker.exporting.ending import export_fault
 from engine.worker.exporting.forms import certified, write_form
 from engine.worker.exporting.trained import trained_answers
 from engine.worker.fault import Fault
@@ -54,10 +54,8 @@ class Exporting:
             return self._run()
         except Ended:
             return Exit.STOPPED if self.control.wish is Wish.STOP else Exit.PAUSED
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise _disk_full(self.target) from error
-            raise
+        except Exception as error:
+            raise export_fault(error, self.target, self.beside) from error
         finally:
             shutil.rmtree(self.beside, ignore_errors=True)
 
@@ -128,16 +126,6 @@ def checksums(place: Path) -> str:
                 found.update(data)
         lines.append(f"{found.hexdigest()}  {path.relative_to(place).as_posix()}\n")
     return "".join(lines)
-
-
-def _disk_full(target: Path) -> Fault:
-    return Fault(
-        Exit.DISK_FULL,
-        "The disk is full.",
-        f"There was no space to finish the export to {target.name}. What was written of it was removed.",
-        "Free some space, or delete exports and versions you no longer need, and export again.",
-        "Or choose a folder on another disk with --into.",
-    )
 
 
 def _not_equal(certificate: Certificate) -> Fault:
