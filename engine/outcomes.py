@@ -92,6 +92,8 @@ class Outcomes:
 
     async def evaluate_all(self, chosen: Sequence[Version], wish: orders.Measuring = USUAL) -> str:
         """Queue one evaluation of several versions of the same base on the same rows; returns the run's id."""
+        for version in chosen:  # first: whatever else is wrong may come of it
+            await anyio.to_thread.run_sync(care.checked_base, version)
         questions = await self._questions(chosen[0], wish)
         job = evaluation_job(self.folder, chosen, questions, self._home.answers)
         name = f"evaluate {', '.join(version.title for version in chosen)}"

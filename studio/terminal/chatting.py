@@ -15,6 +15,7 @@ from engine import orders
 from engine.core.home import Home
 from engine.holding import new_id
 from engine.playground import bare, speaker_of
+from engine.results.care import loadable
 from engine.results.versions import Versions
 from engine.serving.host import HostSession, Token, connect
 from engine.serving.nouns import Conversation, Reply, Speaker, Turn
@@ -57,6 +58,7 @@ class Chat:
         """Answer one prompt, or talk until an empty line. Raises StudioError."""
         from engine.data.prompting import Prompter
 
+        adapter = loadable(self._versions, self._version)
         say("Loading the model ...")
         opened = orders.OpenHost(model_path=self._version.model_path)
         run = (await orders.ask(self._home, opened, orders.Started)).run
@@ -65,7 +67,7 @@ class Chat:
         async with anyio.create_task_group() as group:
             group.start_soon(session.serve)
             try:
-                await session.attach(self._version.id, self._versions.adapter(self._version), whole=self._version.whole)
+                await session.attach(self._version.id, adapter, whole=self._version.whole)
                 await self._converse(session, prompt, json)
             finally:
                 await session.close()

@@ -15,6 +15,7 @@ from engine import orders
 from engine.core.home import Home
 from engine.judging import model_meant
 from engine.results.agreement import in_words
+from engine.results.care import loadable
 from engine.results.evaluation import Evaluation, Judged
 from engine.results.judged import judge_version
 from engine.results.judges import endpoint_judge
@@ -66,6 +67,7 @@ async def _local(home: Home, versions: Versions, words: str) -> AsyncIterator[Ju
     from engine.data.prompting import Prompter
 
     version, path = model_meant(home, versions, model_words(words))
+    adapter = loadable(versions, version) if version else path
     run = (await orders.ask(home, orders.OpenHost(model_path=str(path)), orders.Started)).run
     prompter = await anyio.to_thread.run_sync(Prompter, path)
     session = await connect(RunFolder(home.runs / run), words, prompter)
@@ -73,7 +75,7 @@ async def _local(home: Home, versions: Versions, words: str) -> AsyncIterator[Ju
         group.start_soon(session.serve)
         try:
             if version:
-                await session.attach(version.id, versions.adapter(version), whole=version.whole)
+                await session.attach(version.id, adapter, whole=version.whole)
             yield host_judge(session, version.id if version else None)
         finally:
             await session.close()

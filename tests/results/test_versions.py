@@ -15,8 +15,9 @@ from engine.results.integrity import Tampered
 from engine.results.versions import Version, Versions, next_number
 from engine.spec.digests import MODEL_FILES, digests
 from engine.spec.methods import method_name
+from engine.spec.runspec import ModelRef
 from tests.making import METHODS, tiny_model
-from tests.results.made import finished_run, spec_of, version_in
+from tests.results.made import finished_run, job_of, spec_of, version_in
 
 
 @pytest.fixture
@@ -173,6 +174,36 @@ def test_a_base_that_changed_or_is_gone_is_said(versions: Versions, first: Versi
     shutil.rmtree(folder)
     with pytest.raises(ModelError, match="is gone"):
         care.checked_base(sits)
+
+
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_a_version_on_another_base_is_neither_used_nor_rolled_back_to(
+    versions: Versions, tmp_path: Path, how: str
+) -> None:
+    folder = tiny_model(tmp_path / "model")
+    spec = spec_of("run-1")
+    job = msgspec.structs.replace(job_of(spec), model=ModelRef(path=str(folder), name="tiny", fingerprint=""))
+    run = finished_run(tmp_path / "runs", msgspec.structs.replace(spec, job=job))
+    (run.path / "provenance.json").write_bytes(msgspec.json.encode({"model": digests(folder, MODEL_FILES)}))
+    versions.path.mkdir()
+    first = versions.add(run, {}, 10)
+    second = version_in(versions, tmp_path / "runs", "run-2")
+    assert first is not None
+    care.set_active(versions, first)
+    care.set_active(versions, second)
+    if how == "gone":
+        shutil.rmtree(folder)
+    else:
+        weights = folder / "model.safetensors"
+        whole = weights.read_bytes()
+        weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ModelError, match=f"base model of {first.title}"):
+        care.set_active(versions, first)
+    with pytest.raises(ModelError, match=f"base model of {first.title}"):
+        care.roll_back(versions, "support")
+    with pytest.raises(ModelError, match=f"base model of {first.title}"):
+        care.loadable(versions, first)
+    assert care.active(versions, "support") == second
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "qlora", "ia3", "full"])

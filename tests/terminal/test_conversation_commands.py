@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from engine.core.home import Home
+from engine.plan.models import starter_path
 from engine.serving.nouns import Conversation
+from engine.spec.digests import MODEL_FILES, digests
+from engine.spec.files import write_struct
 from tests.terminal.test_commands import answer, call
 from tests.terminal.test_result_commands import dataset, home, kept  # noqa: F401
 
@@ -43,3 +47,27 @@ def test_a_talk_is_kept_exported_made_rows_of_and_deleted_with_regret(home: Home
     assert [each["title"] for each in answer(place, "conversations")] == ["Lamps"]
     code, _, err = call(place, "conversations", "show", "nothing")
     assert code == 1 and talk.id in err
+
+
+def test_a_version_whose_base_changed_or_is_gone_neither_answers_nor_is_asked(
+    home: Home,  # noqa: F811
+    dataset,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(starter_path(), base)
+    version = kept(home, dataset, "20260101-000000-shop-aa11", 0.05)
+    version = msgspec.structs.replace(version, model_path=str(base), model_digests=digests(base, MODEL_FILES))
+    write_struct(home.versions / version.id / "version.json", version)
+    weights = base / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    commands = (["chat", version.id, "-p", "hi"], ["eval", version.id], ["versions", "use", version.id])
+    for words in commands:
+        code, _, err = call(home.path, *words)
+        assert code == 1 and "base model of shop v1.0.0 has changed" in err, err
+    shutil.rmtree(base)
+    for words in commands:
+        code, _, err = call(home.path, *words)
+        assert code == 1 and "base model of shop v1.0.0 is gone" in err, err
+    assert not [path for path in home.runs.iterdir() if "host" in path.name or "evaluate" in path.name]
