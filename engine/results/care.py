@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import zipfile
@@ -170,8 +171,7 @@ def restore(versions: Versions, version: Version) -> Path:
     try:
         with opened(folder / ARCHIVE) as package:
             unpack(package, names_in(package, version.title).values(), beside, version.title)
-        if known := integrity.recorded(folder):
-            integrity.check(known, beside, version.title)
+        integrity.check(folder, beside, version.title)
         rename(beside, folder / "adapter")
         (folder / ARCHIVE).unlink()
     except OSError as error:
@@ -188,8 +188,11 @@ def delete(versions: Versions, version: Version) -> Size:
     gone = versions.path / f".{version.id}.gone"
     try:
         shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(OSError):  # a full disk: it is noted once there is room
+            versions.note_gone(version)
         rename(versions.folder(version), gone)
         shutil.rmtree(gone)
+        versions.note_gone(version)
     except OSError as error:
         raise from_os(error, f"deleting {version.title}") from error
     known = _active(versions)
