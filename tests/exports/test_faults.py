@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,6 +116,17 @@ def test_an_error_that_nobody_thought_of_offers_no_checkpoint(
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no such modes")
+def test_every_file_is_as_readable_as_the_others(tmp_path: Path, job: ExportJob) -> None:
+    before = os.umask(0o027)
+    try:
+        assert run_export(tmp_path / "run", msgspec.structs.replace(job, form="hf", quant="none"))[0] is Exit.COMPLETED
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()}
+    assert "model.safetensors" in modes and set(modes.values()) == {0o640}
+
+
 def test_an_empty_folder_is_taken_and_one_in_use_is_left_alone(tmp_path: Path, job: ExportJob) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -201,6 +214,10 @@ def test_a_place_inside_the_home_or_the_base_or_in_use_is_refused(tmp_path: Path
     for place in (tmp_path / "full", tmp_path / "full" / "a"):
         with pytest.raises(StorageError, match="not empty"):
             refuse_place(place, home, model)
+    for place in (tmp_path / "full" / "a" / "sub", tmp_path / "full" / "a" / "b" / "c"):
+        with pytest.raises(StorageError, match="cannot be put there") as caught:
+            refuse_place(place, home, model)
+        assert "is a file" in caught.value.card.why
     refuse_place(tmp_path / "free", home, model)
     refuse_place(home.exports / "run" / "files", home, model)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import stat
 from pathlib import Path
 
 import msgspec
@@ -83,6 +84,7 @@ class Exporting:
         handed_out = msgspec.structs.replace(certificate, exchanges=())  # prompts are rows of the user's own data
         write_struct(self.beside / CERTIFICATE, handed_out)
         (self.beside / CHECKSUMS).write_text(checksums(self.beside), encoding="utf-8", newline="\n")
+        alike(self.beside)
         refuse_full(self.target)
         if self.target.exists():
             self.target.rmdir()
@@ -114,6 +116,14 @@ def refuse_full(target: Path) -> None:
             f"{target.name} holds something already, and an export never writes over anything.",
             "Choose another folder, or empty this one.",
         )
+
+
+def alike(place: Path) -> None:
+    """Let whoever may read one file read all: safetensors writes files that are for the user alone."""
+    mode = stat.S_IMODE((place / CHECKSUMS).stat().st_mode)  # as the system makes files here
+    for path in place.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
 
 
 def checksums(place: Path) -> str:
