@@ -39,7 +39,7 @@ class Answered(msgspec.Struct, frozen=True):
 class Chat:
     """One conversation, kept as it goes on. Each model remembers its own side of it."""
 
-    def __init__(self, home: Home, words: str, *, with_base: bool, temperature: float, max_tokens: int) -> None:
+    def __init__(self, home: Home, words: str, *, with_base: bool, answering: Answering, system: str = "") -> None:
         self._home = home
         self._versions = Versions(home.versions)
         self._version = self._versions.find(words)
@@ -50,7 +50,8 @@ class Chat:
             model=self._version.model,
             model_path=self._version.model_path,
             speakers=(bare(self._version.model), tuned) if with_base else (tuned,),
-            answering=Answering(temperature=temperature, max_new_tokens=max_tokens),
+            system=system,
+            answering=answering,
             made=time.time(),
         )
 
