@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio.abc
 import anyio.to_thread
 
+from engine.core.errors import ModelError
 from engine.core.home import Home
 from engine.core.settings import Settings
 from engine.core.topics import Topic
@@ -57,11 +58,24 @@ class Hosts:
         """A session with the host of this base model. Raises StudioError."""
         from engine.data.prompting import Prompter
 
+        await anyio.to_thread.run_sync(_refuse_gone, model_path)
         prompter = await anyio.to_thread.run_sync(Prompter, model_path)
         folder = self.run(model_path)
         session = await connect(folder, folder.spec().name.removeprefix("host "), prompter)
         self._group.start_soon(session.serve)
         return session
+
+
+def _refuse_gone(model_path: Path) -> None:
+    try:
+        read_base_model(model_path)
+    except ModelError as error:
+        raise ModelError(
+            "The base model is gone.",
+            f"At {model_path}: {error.card.what} {error.card.why}",
+            "Put it back where it was.",
+            "Or talk to a model that is there.",
+        ) from error
 
 
 def _dead(folder: RunFolder) -> bool:

@@ -20,6 +20,7 @@ from engine.core.topics import Topic
 from engine.outcomes import Outcomes
 from engine.plan.models import find_models, starter_path
 from engine.playground import Playground
+from engine.results.care import loadable
 from engine.results.evaluation import Evaluation
 from engine.results.judged import judge_version
 from engine.results.judges import endpoint_judge
@@ -127,9 +128,10 @@ class Judging:
     async def _local(self, words: str) -> Judge:
         versions = self._outcomes.folder
         version, path = await anyio.to_thread.run_sync(model_meant, self._home, versions, words)
+        adapter = await anyio.to_thread.run_sync(loadable, versions, version) if version else path
         session = await self._playground.session(path)
         if version is not None:
-            await session.attach(version.id, versions.adapter(version), whole=version.whole)
+            await session.attach(version.id, adapter, whole=version.whole)
         return host_judge(session, version.id if version else None)
 
     def forget(self, version_id: str) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import anyio
 import anyio.to_thread
 import msgspec
 
@@ -21,7 +22,7 @@ from engine.plan.planner import Draft
 from engine.planning import Planning, order_again
 from engine.results import capsule, care, listing
 from engine.results.advice import Advice
-from engine.results.after import keep_verdict, keep_version
+from engine.results.after import keep_verdicts, keep_version, never_scored
 from engine.results.capsule import Verified
 from engine.results.comparing import compare_named
 from engine.results.comparison import Comparison
@@ -39,6 +40,9 @@ from engine.spec.prepared import read_header
 from engine.spec.records import Fact, RunState
 
 USUAL = orders.Measuring()
+SCORED = (RunState.COMPLETED, RunState.STOPPED)
+SCORED_AT_ONCE = 2
+"""Evaluations that are scored side by side; others wait, and nothing else waits for them."""
 
 
 class Outcomes:
@@ -55,6 +59,8 @@ class Outcomes:
         self._runs = runs
         self._planning = planning
         self._calibrations = calibrations
+        self._keeping = anyio.Lock()
+        self._scoring = anyio.CapacityLimiter(SCORED_AT_ONCE)
         self.folder = Versions(home.versions)
         self.versions: Topic[tuple[Version, ...]] = Topic(self.folder.all())
         self.changed: Topic[int] = Topic(0)
@@ -63,11 +69,19 @@ class Outcomes:
         """What follows the end of a run: a trained one is read and becomes a version, an evaluation its verdict."""
         folder = RunFolder(self._home.runs / view.id)
         if view.kind == "train" and view.state in (RunState.COMPLETED, RunState.STOPPED):
-            await note_end(folder, view, self._runs.list.value, self._calibrations)
-            await anyio.to_thread.run_sync(keep_version, self.folder, folder, view)
-        elif view.kind == "evaluate" and view.state in (RunState.COMPLETED, RunState.STOPPED):
-            await keep_verdict(self.folder, folder, self._home.datasets)
+            async with self._keeping:
+                await note_end(folder, view, self._runs.list.value, self._calibrations)
+                await anyio.to_thread.run_sync(keep_version, self.folder, folder, view)
+        elif view.kind == "evaluate" and view.state in SCORED:
+            await keep_verdicts(self.folder, folder, self._home.datasets, self._scoring)
         self.publish()
+
+    async def score_what_is_left(self) -> None:
+        """Have evaluations scored that ended and have no verdict, and no reason why they have none."""
+        ended = [each.id for each in self._runs.list.value if each.kind == "evaluate" and each.state in SCORED]
+        folders = [RunFolder(self._home.runs / each) for each in ended]
+        for run_id in await anyio.to_thread.run_sync(never_scored, self.folder, folders):
+            self._runs.end_again(run_id)
 
     async def evaluate(self, words: str, wish: orders.Measuring = USUAL) -> str:
         """Queue the evaluation of a version beside its base, on its held-out rows unless wished otherwise.
@@ -78,6 +92,8 @@ class Outcomes:
 
     async def evaluate_all(self, chosen: Sequence[Version], wish: orders.Measuring = USUAL) -> str:
         """Queue one evaluation of several versions of the same base on the same rows; returns the run's id."""
+        for version in chosen:  # first: whatever else is wrong may come of it
+            await anyio.to_thread.run_sync(care.checked_base, version)
         questions = await self._questions(chosen[0], wish)
         job = evaluation_job(self.folder, chosen, questions, self._home.answers)
         name = f"evaluate {', '.join(version.title for version in chosen)}"

@@ -23,6 +23,7 @@ from engine.library import Library
 from engine.outcomes import Outcomes
 from engine.plan.profiles import profiles
 from engine.results.agreement import Rated
+from engine.results.care import loadable
 from engine.results.versions import Version
 from engine.serving.conversations import JOURNAL, Conversations
 from engine.serving.host import HostSession
@@ -71,9 +72,12 @@ class Playground:
             return found
 
     def adapter(self, version_id: str) -> tuple[Path, bool]:
-        """The folder of a version's weights, checked, and whether it is a whole model. Raises StudioError."""
+        """The folder of a version's weights, checked as its base is, and whether it is a whole model.
+
+        Raises StudioError.
+        """
         version = self._outcomes.folder.find(version_id)
-        return self._outcomes.folder.adapter(version), version.whole
+        return loadable(self._outcomes.folder, version), version.whole
 
     def begin(self, *versions: Version) -> Talk:
         """A new conversation with versions of one base, and the base beside them; kept once something is asked."""

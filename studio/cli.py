@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import msgspec
 import typer
 
@@ -25,11 +24,13 @@ from engine.spec.folder import RunFolder
 from studio.terminal.account_commands import account
 from studio.terminal.benchmarking import benchmark
 from studio.terminal.capsule_commands import capsule
+from studio.terminal.chat_command import chat
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.comparing import compare
 from studio.terminal.conversation_commands import conversations
 from studio.terminal.data_commands import data
-from studio.terminal.evaluating import VersionArgument, evaluate
+from studio.terminal.evaluating import evaluate
+from studio.terminal.evaluations import evaluations
 from studio.terminal.exporting import export, exports
 from studio.terminal.finding import RunArgument, find_run
 from studio.terminal.ordering import (
@@ -71,7 +72,9 @@ app.add_typer(sweep, name="sweep")
 app.add_typer(queue, name="queue")
 app.command()(runs)
 app.command()(show)
+app.command()(chat)
 app.command("eval")(evaluate)
+app.command()(evaluations)
 app.command()(benchmark)
 app.command()(compare)
 app.add_typer(versions, name="versions")
@@ -212,24 +215,6 @@ def resume(
 def stop(run: RunArgument = "last", home: HomeOption = None, json: JsonOption = False) -> None:
     """End a run early and keep what it has learned."""
     _tell(run, "stop", "is ending; what it has learned is kept", home, json)
-
-
-@app.command()
-@command
-def chat(
-    version: VersionArgument = "last",
-    prompt: Annotated[str, typer.Option("--prompt", "-p", help="Ask this once instead of a conversation.")] = "",
-    base: Annotated[bool, typer.Option("--base", help="Let the base model answer too.")] = False,
-    temperature: Annotated[float, typer.Option(min=0, max=5, help="0 takes the likeliest word each time.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option(min=1, max=100_000, help="Longest answer, in tokens.")] = 128,
-    home: HomeOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Talk to a tuned model, with the base beside it if you like."""
-    from studio.terminal.chatting import Chat
-
-    talk = Chat(Home.open(home), version, with_base=base, temperature=temperature, max_tokens=max_tokens)
-    anyio.run(talk.run, prompt, json)
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,7 +15,7 @@ from engine.plan.models import read_base_model
 from engine.results import integrity
 from engine.results.packing import below, names_in, opened, pack, unpack
 from engine.results.versions import ARCHIVE, Version, Versions
-from engine.spec.digests import MODEL_FILES, digests
+from engine.spec.digests import MODEL_FILES, digest
 from engine.spec.files import read_struct, rename, sync_folder, write_struct
 from engine.spec.records import Action, Card
 
@@ -62,16 +64,26 @@ def active(versions: Versions, name: str) -> Version | None:
 
 
 def set_active(versions: Versions, version: Version) -> Version:
-    """Use this version under its name from now on. Raises DataError when it cannot be loaded."""
-    versions.adapter(version)
+    """Use this version under its name from now on. Raises DataError or ModelError when it cannot be loaded."""
+    loadable(versions, version)
     known = _active(versions)
     line = tuple(each for each in known.history.get(version.name, ()) if each != version.id)
     _keep_active(versions, known, version.name, (*line, version.id))
     return version
 
 
+def loadable(versions: Versions, version: Version) -> Path:
+    """The folder of a version's weights, if its base and its own files are as they were. Raises DataError, ModelError.
+
+    Ask this before anything is loaded: on another base it would answer otherwise, and nobody would know.
+    """
+    checked_base(version)
+    return versions.adapter(version)
+
+
 def roll_back(versions: Versions, name: str) -> Version:
-    """Use the version that was in use before; returns it. Raises DataError when there is none before."""
+    """Use the version that was in use before; returns it. Raises DataError when there is none before, or DataError or
+    ModelError when it cannot be loaded."""
     known = _active(versions)
     there = {version.id: version for version in versions.all()}
     line = tuple(each for each in known.history.get(name, ()) if each in there)
@@ -82,7 +94,7 @@ def roll_back(versions: Versions, name: str) -> Version:
             "Choose one yourself: peft-studio versions use <version>",
         )
     before = there[line[-2]]
-    versions.adapter(before)
+    loadable(versions, before)
     _keep_active(versions, known, name, line[:-1])
     return before
 
@@ -159,8 +171,7 @@ def restore(versions: Versions, version: Version) -> Path:
     try:
         with opened(folder / ARCHIVE) as package:
             unpack(package, names_in(package, version.title).values(), beside, version.title)
-        if known := integrity.recorded(folder):
-            integrity.check(known, beside, version.title)
+        integrity.check(folder, beside, version.title)
         rename(beside, folder / "adapter")
         (folder / ARCHIVE).unlink()
     except OSError as error:
@@ -177,8 +188,11 @@ def delete(versions: Versions, version: Version) -> Size:
     gone = versions.path / f".{version.id}.gone"
     try:
         shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(OSError):  # a full disk: it is noted once there is room
+            versions.note_gone(version)
         rename(versions.folder(version), gone)
         shutil.rmtree(gone)
+        versions.note_gone(version)
     except OSError as error:
         raise from_os(error, f"deleting {version.title}") from error
     known = _active(versions)
@@ -244,9 +258,16 @@ def _changed_files(version: Version) -> list[str]:
     """The base's files that are other than they were; none where nothing was noted."""
     if not version.model_digests:
         return []
-    now = digests(Path(version.model_path), MODEL_FILES)
+    paths = (path for pattern in MODEL_FILES for path in Path(version.model_path).glob(pattern))
+    now = {path.name: _digest(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
     names = sorted(now.keys() | version.model_digests.keys())
     return [name for name in names if now.get(name) != version.model_digests.get(name)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _digest(path: Path, _size: int, _changed: int) -> str:
+    """Read again only when its size or time changed: a version is attached in milliseconds."""
+    return digest(path)
 
 
 def _base_card(version: Version, how: str, why: str) -> Card:

@@ -79,14 +79,16 @@ class JudgedBy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judge said. `not_judged` counts examples on which it gave no usable answer, `flipped` is the share on
-    which the order of the two answers decided, `agreement` compares it with the user's thumbs."""
+    """What a judge said. `not_judged` counts examples on which it gave no usable answer, `why` is the most frequent
+    reason (it completes "because ..."), `flipped` is the share on which the order of the two answers decided,
+    `agreement` compares it with the user's thumbs."""
 
     judge: str
     examples: int
     not_judged: int
     criteria: tuple[JudgedBy, ...] = ()
     flipped: float = 0.0
+    why: str = ""
     agreement: Agreement | None = None
 
 

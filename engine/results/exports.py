@@ -141,6 +141,13 @@ def refuse_place(target: Path, home: Home, model: Path) -> None:
                 "Choose a folder of your own with --into.",
                 "Or leave --into away: the export is then kept in the Home.",
             )
+    above = next((each for each in target.parents if each.exists()), target)
+    if not above.is_dir():
+        raise StorageError(
+            "An export cannot be put there.",
+            f"{above} is a file, and no folder can be made in it.",
+            "Choose a folder that is empty, or one that does not exist yet.",
+        )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StorageError(
             "The folder for the export is not empty.",

@@ -56,23 +56,24 @@ def write_integrity(version_folder: Path, folder: Path) -> None:
     write_struct(version_folder / FILE, Integrity(files=hashes_of(folder)))
 
 
-def recorded(version_folder: Path) -> Integrity | None:
-    """What was noted; None for a version that was kept before notes were made, or whose note is damaged."""
+def recorded(version_folder: Path, called: str) -> Integrity:
+    """What was noted. Raises Tampered when the note is gone or damaged: every version was kept with one."""
     try:
         return read_struct(version_folder / FILE, Integrity)
-    except FileNotFoundError:
-        return None
     except (OSError, msgspec.MsgspecError) as error:
+        how = "is gone" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
         raise Tampered(
-            "This version cannot be trusted.",
-            f"Its list of files ({FILE}) cannot be read: {error}.",
+            f"{called} cannot be trusted.",
+            f"Its list of files ({FILE}) {how}, so nobody can tell whether its weights are those that were trained.",
+            "Put it back from a backup.",
             "Train it again from its recipe.",
             "Or delete it.",
         ) from error
 
 
-def check(known: Integrity, folder: Path, called: str) -> None:
-    """Raises Tampered naming the first file that is changed, gone, or new."""
+def check(version_folder: Path, folder: Path, called: str) -> None:
+    """Raises Tampered naming the first file of `folder` that is not as the version was kept: changed, gone, or new."""
+    known = recorded(version_folder, called)
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     for name, wanted in known.files.items():
         if name not in found:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.results.agreement import Agreement, Rated, agreement
 from engine.results.evaluation import Evaluation, Example, Judged, JudgedBy, scores_with
-from engine.results.judging import HIGH, LOW, Chosen, Judge, Judgement, Told, checked, judge_all
+from engine.results.judging import HIGH, LOW, Chosen, Judge, Judgement, Told, Trouble, checked, judge_all
 from engine.results.statistics import ratings, with_holm
 from engine.results.versions import Version, Versions
 
@@ -40,10 +40,13 @@ async def judge_version(
     kept = versions.folder(version) / "judgements" / f"{evaluation.run}.jsonl"
     asked = rated[:MOST_RATED]
     examples = (*evaluation.examples, *(_example(each, row) for row, each in enumerate(asked)))
-    found = await judge_all(examples, judge, checked(chosen), kept, told)
+    trouble = Trouble()
+    found = await judge_all(examples, judge, checked(chosen), kept, told, trouble)
     own, others = found[: len(evaluation.examples)], found[len(evaluation.examples) :]
+    if not any(own):
+        raise trouble.card()
     judged = await to_process.run_sync(with_judge, evaluation, chosen, own, cancellable=True)
-    judged = _with_agreement(judged, agreed(asked, others))
+    judged = _with_more(judged, agreed(asked, others), trouble.why)
     versions.keep_evaluation(version, judged)
     return judged
 
@@ -75,9 +78,11 @@ def agreed(rated: Sequence[Rated], judgements: Sequence[Judgement | None]) -> Ag
     return agreement(verdicts)
 
 
-def _with_agreement(evaluation: Evaluation, found: Agreement | None) -> Evaluation:
+def _with_more(evaluation: Evaluation, found: Agreement | None, why: str) -> Evaluation:
     assert evaluation.judged
-    return msgspec.structs.replace(evaluation, judged=msgspec.structs.replace(evaluation.judged, agreement=found))
+    why = why if evaluation.judged.not_judged else ""
+    judged = msgspec.structs.replace(evaluation.judged, agreement=found, why=why)
+    return msgspec.structs.replace(evaluation, judged=judged)
 
 
 def with_judge(evaluation: Evaluation, chosen: Chosen, said: Sequence[Judgement | None]) -> Evaluation:

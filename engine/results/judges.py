@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core.errors import RunError
 from engine.data.nouns import Message
-from engine.results.judging import Judge, NotAnswered
+from engine.results.judging import Judge, NotAnswered, TimedOut
 
 if TYPE_CHECKING:
     import httpx
@@ -55,13 +55,16 @@ async def endpoint_judge(
                 "max_tokens": LONGEST_ANSWER,
             }
             try:
-                answer = await client.post("/chat/completions", json=body)
+                with anyio.fail_after(patience):  # in all, however slowly the words come
+                    answer = await client.post("/chat/completions", json=body)
+            except (TimeoutError, httpx.TimeoutException) as error:
+                raise TimedOut(f"it did not answer within {patience:g} s") from error
             except httpx.ConnectError as error:
                 raise _unreachable(base) from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
                     raise _unreachable(base) from error
-                raise NotAnswered(type(error).__name__) from error
+                raise NotAnswered(f"the connection broke ({type(error).__name__})") from error
             return await _words(answer, base, model)
 
         yield ask
@@ -70,7 +73,7 @@ async def endpoint_judge(
 async def _words(answer: httpx.Response, base: str, model: str) -> str:
     if answer.status_code in BUSY or answer.status_code >= 500:
         await anyio.sleep(_wait(answer.headers.get("retry-after", "")))
-        raise NotAnswered(f"status {answer.status_code}")
+        raise NotAnswered(f"it answered with status {answer.status_code}")
     if answer.status_code in (401, 403):
         raise RunError(
             "The judge refused the key.",
@@ -87,7 +90,9 @@ async def _words(answer: httpx.Response, base: str, model: str) -> str:
     try:
         return msgspec.json.decode(answer.content, type=_Completion).choices[0].message.content or ""
     except (msgspec.MsgspecError, IndexError) as error:
-        raise NotAnswered("not a completion") from error
+        kind = answer.headers.get("content-type", "").partition(";")[0][:40] or "something else"
+        but = "not of the agreed form" if kind == "application/json" else kind
+        raise NotAnswered(f"what it sent is no chat completion, but {but}") from error
 
 
 def _wait(words: str) -> float:

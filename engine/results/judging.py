@@ -8,6 +8,7 @@ judged. A judge that prefers whatever stands first is found out, because every p
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from typing import Annotated
 import anyio
 import msgspec
 
-from engine.core.errors import DataError, StudioError
+from engine.core.errors import DataError, RunError, StudioError
 from engine.data.nouns import Message
 from engine.results.evaluation import Example
 from engine.results.metrics.structured import NoJson, parsed
@@ -31,6 +32,9 @@ CRITERIA = {
 LOW, HIGH = 1, 5
 TRIES = 3
 AT_ONCE = 4
+GIVEN_UP_AFTER = TRIES * AT_ONCE
+"""Useless answers in a row, those of all requests at once; one that was waited for in vain counts as all its tries."""
+UNUSABLE = "it did not say its ratings as the JSON that was asked for"
 Stars = Annotated[int, msgspec.Meta(ge=LOW, le=HIGH)]
 Ratings = dict[str, Stars]
 """One answer by each criterion that was asked for."""
@@ -39,7 +43,44 @@ Judge = Callable[[tuple[Message, ...]], Awaitable[str]]
 
 
 class NotAnswered(Exception):
-    """The judge gave no answer this time: it timed out, was too busy, or was cut off."""
+    """The judge gave no answer this time: it was too busy, or was cut off. Its text completes "because ..."."""
+
+
+class TimedOut(NotAnswered):
+    """It was waited for as long as it may take."""
+
+
+class Trouble:
+    """What went wrong with a judge so far: every reason with how often, and how much of it was in a row."""
+
+    def __init__(self) -> None:
+        self._reasons: Counter[str] = Counter()
+        self._in_a_row = 0
+
+    @property
+    def why(self) -> str:
+        """The most frequent reason; empty where there was none. It completes "because ..."."""
+        return self._reasons.most_common(1)[0][0] if self._reasons else ""
+
+    def answered(self) -> None:
+        """A request was of use."""
+        self._in_a_row = 0
+
+    def failed(self, error: Exception) -> None:
+        """Count a request that was of no use. Raises RunError when there were too many in a row."""
+        self._reasons[str(error) if isinstance(error, NotAnswered) else UNUSABLE] += 1
+        self._in_a_row += TRIES if isinstance(error, TimedOut) else 1
+        if self._in_a_row >= GIVEN_UP_AFTER:
+            raise self.card()
+
+    def card(self) -> RunError:
+        """That this judge cannot be used."""
+        return RunError(
+            "The judge gives no usable answers.",
+            f"It was given up, most often because {self.why or 'it did not answer'}. What it had judged is kept.",
+            "Check the address and the model's name, and that its server is not overloaded; then judge again.",
+            "Or choose another judge.",
+        )
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,13 +161,20 @@ Told = Callable[[int, int], None]
 
 
 async def judge_all(
-    examples: Sequence[Example], judge: Judge, chosen: Chosen, kept: Path, told: Told = lambda done, total: None
+    examples: Sequence[Example],
+    judge: Judge,
+    chosen: Chosen,
+    kept: Path,
+    told: Told = lambda done, total: None,
+    trouble: Trouble | None = None,
 ) -> tuple[Judgement | None, ...]:
     """What the judge said of each example, in order; None where it did not rate it as asked. `kept` is where it is
-    written.
+    written; `trouble` is told what went wrong.
 
-    Raises StudioError when the judge cannot be used at all; what it had said until then is kept.
+    Raises StudioError when the judge cannot be used at all, or was of no use for a while; what it had said until then
+    is kept.
     """
+    trouble = trouble or Trouble()
     known = {each.key: each for each in LineReader(kept, Judgement).read()}
     kept.parent.mkdir(parents=True, exist_ok=True)
     writer, limit, done = LineWriter(kept), anyio.CapacityLimiter(AT_ONCE), 0
@@ -136,7 +184,7 @@ async def judge_all(
         key = _key(example, chosen)
         if key not in known:
             async with limit:
-                judgement = await _judgement(example, judge, key, chosen.criteria)
+                judgement = await _judgement(example, judge, key, chosen.criteria, trouble)
             if judgement:
                 writer.write(judgement)
                 known[key] = judgement
@@ -166,10 +214,13 @@ def _key(example: Example, chosen: Chosen) -> str:
     return hashlib.blake2b(msgspec.json.encode(content), digest_size=16).hexdigest()
 
 
-async def _judgement(example: Example, judge: Judge, key: str, criteria: Sequence[str]) -> Judgement | None:
+async def _judgement(
+    example: Example, judge: Judge, key: str, criteria: Sequence[str], trouble: Trouble
+) -> Judgement | None:
     """Both orders; None when one of them could not be had."""
-    forward = await _ask(judge, example, criteria, example.base, example.tuned)
-    backward = await _ask(judge, example, criteria, example.tuned, example.base) if forward else None
+    orders = ((example.base, example.tuned), (example.tuned, example.base))
+    forward = await _ask(judge, conversation(example, *orders[0], criteria), criteria, trouble)
+    backward = await _ask(judge, conversation(example, *orders[1], criteria), criteria, trouble) if forward else None
     if forward is None or backward is None:
         return None
     return Judgement(
@@ -177,13 +228,15 @@ async def _judgement(example: Example, judge: Judge, key: str, criteria: Sequenc
     )
 
 
-async def _ask(judge: Judge, example: Example, criteria: Sequence[str], first: str, second: str) -> _Said | None:
-    messages = conversation(example, first, second, criteria)
+async def _ask(judge: Judge, messages: tuple[Message, ...], criteria: Sequence[str], trouble: Trouble) -> _Said | None:
     for _ in range(TRIES):
         try:
-            return said(await judge(messages), criteria)
-        except (NotAnswered, NoJson, msgspec.ValidationError):
-            continue
+            found = said(await judge(messages), criteria)
+        except (NotAnswered, NoJson, msgspec.ValidationError) as error:
+            trouble.failed(error)
+        else:
+            trouble.answered()
+            return found
     return None
 
 

@@ -9,6 +9,7 @@ versions/<id>/evaluation.json   base and tuned on the held-out rows: the newest
 versions/<id>/evaluations/      every evaluation, by its run
 versions/<id>/judgements/       what judges said of their examples, by the same run
 versions/active.json            the version of each name that is in use, and those before it
+versions/deleted.json           what was deleted: its number is never given to other weights
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from engine.spec.methods import Full, method_name
 from engine.spec.runspec import RunSpec, SpecInvalid, SpecTooNew, TrainJob, decode_spec
 
 ARCHIVE = "adapter.zip"
+DELETED = "deleted.json"
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,17 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name} {self.number}"
 
 
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that was deleted: what its number was, and how far its run had come."""
+
+    id: str
+    number: str
+    name: str
+    dataset_hash: str
+    run: str
+    steps: int
+
+
 class Versions:
     """The versions of a Home, by their folders."""
 
@@ -86,6 +99,25 @@ class Versions:
     def of_run(self, run_id: str) -> Version | None:
         """The version a run became."""
         return next((version for version in self.all() if version.run == run_id), None)
+
+    def gone(self) -> tuple[Gone, ...]:
+        """What was deleted. A note that cannot be read counts as empty: it names no weights that are there."""
+        try:
+            return read_struct(self.path / DELETED, tuple[Gone, ...])
+        except (OSError, msgspec.MsgspecError):
+            return ()
+
+    def note_gone(self, version: Version) -> None:
+        """Remember what a version was that is about to be deleted. Raises OSError."""
+        note = Gone(
+            id=version.id,
+            number=version.number,
+            name=version.name,
+            dataset_hash=version.dataset_hash,
+            run=version.run,
+            steps=version.steps,
+        )
+        write_struct(self.path / DELETED, (*(each for each in self.gone() if each.id != note.id), note))
 
     def find(self, words: str) -> Version:
         """By id, number, name, run, or `last`. Raises DataError naming the choices."""
@@ -134,8 +166,7 @@ class Versions:
                 "Put it back from a backup or a capsule.",
                 "Or delete this version.",
             )
-        if known := integrity.recorded(folder):
-            integrity.check(known, folder / "adapter", version.title)
+        integrity.check(folder, folder / "adapter", version.title)
         return folder / "adapter"
 
     def spec(self, version: Version) -> RunSpec:
@@ -157,15 +188,21 @@ class Versions:
         return job
 
     def add(self, folder: RunFolder, metrics: dict[str, float], steps: int) -> Version | None:
-        """Make a completed or stopped run's version; the same run makes it once. None when it left no adapter."""
+        """Make a completed or stopped run's version; the same run makes it once.
+
+        None when it left no adapter, or when its version was deleted and it has not gone on since.
+        """
         if found := self.of_run(folder.id):
             return found
+        gone = self.gone()
+        if any(each.run == folder.id and each.steps >= steps for each in gone):
+            return None
         spec = folder.spec()
         if not isinstance(spec.job, TrainJob) or not folder.adapter.is_dir():
             return None
         job = spec.job
         parent = job.parent.name if job.parent else ""
-        number = next_number(self.all(), spec.name, job.data.hash, parent)
+        number = next_number((*self.all(), *gone), spec.name, job.data.hash, parent)
         version = Version(
             id=f"{spec.id}-{number}",
             number=number,
@@ -259,9 +296,9 @@ def _evaluation(path: Path) -> Evaluation | None:
         return None
 
 
-def next_number(versions: Sequence[Version], name: str, dataset_hash: str, parent: str = "") -> str:
+def next_number(versions: Sequence[Version | Gone], name: str, dataset_hash: str, parent: str = "") -> str:
     """v1.0.0 first; a new patch for training that went on from a version of this name, a new minor for another run on
-    the same data, a new major when the data changed."""
+    the same data, a new major when the data changed. Deleted ones count: a number means the same weights for ever."""
     line = [version for version in versions if version.name == name]
     if not line:
         return "v1.0.0"

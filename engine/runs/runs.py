@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
 import msgspec
@@ -19,6 +21,7 @@ from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.runs import index
 from engine.runs.control import tell, wants_attempt
+from engine.runs.ending import Ended, Endings
 from engine.runs.follow import LiveRun
 from engine.runs.launch import create, interpreter, launch, remove_run
 from engine.runs.meters import room
@@ -36,7 +39,6 @@ LIST_EVERY = 5
 """Busy ticks between two looks at runs nobody watches."""
 KEPT = 16
 """Runs at rest that are followed on although nobody watches them, to be shown again at once."""
-Ended = Callable[[RunView], Awaitable[None]]
 
 
 class Runs:
@@ -52,15 +54,16 @@ class Runs:
         self._kept: Recent[str, LiveRun] = Recent(KEPT, lambda live: live.view.value.state.active)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._unlaunched: dict[str, Card] = {}
-        self._announced: dict[str, RunState] = {}
+        self._settled: dict[str, RunState] = {}
+        self._endings = Endings()
         self._wake = anyio.Event()
         self._changing = anyio.Lock()
         self.list: Topic[tuple[RunView, ...]] = Topic(())
-        self.on_end: list[Ended] = []
+        self.on_end: list[Ended] = self._endings.hearers
 
     async def open(self) -> None:
         """Read all runs, from the index where it can be trusted."""
-        self._views, self._announced = await index.load(self._store, self._folder)
+        self._views, self._settled = await index.load(self._store, self._folder)
         self._publish()
 
     def find(self, words: str) -> RunView:
@@ -87,8 +90,12 @@ class Runs:
 
     @property
     def busy(self) -> bool:
-        """Something is at work or waits its turn."""
-        return any(view.state.active or self._waits(view) for view in self._views.values() if view.kind != "host")
+        """Something is at work or waits its turn, or what follows an end is not all done."""
+        return any(
+            view.state.active or self._waits(view) or self._settled.get(view.id) is not view.state
+            for view in self._views.values()
+            if view.kind != "host"
+        )
 
     def add(self, spec: RunSpec, *, expected: Expectation | None = None, sweep: str = "") -> str:
         """Put a run in the queue and return its id. Raises StudioError; without the libraries nothing is queued.
@@ -164,19 +171,27 @@ class Runs:
             self._look(run_id)
             self._stir()
         else:
+            self._endings.give_up(run_id)
+            self._settled.pop(run_id, None)
             self._tell(run_id, resume=True, accept=accept)
 
     async def delete(self, run_id: str) -> None:
-        """Delete a run that is at rest, with all its files; a version made from it stays. Raises StudioError."""
+        """Delete a run that is at rest, with all its files; a version made from it stays. Raises StudioError.
+
+        A version that is just being made of it is made first; a verdict that nobody will ask for is given up.
+        """
         at_rest = (state for state in RunState if not state.active and state is not RunState.CREATED)
         self._demand(run_id, "deleted", *at_rest)
-        async with self._changing:  # what follows its end is done first
+        if self._views[run_id].kind != "train":
+            self._endings.give_up(run_id)
+        await self._endings.over(run_id)
+        async with self._changing:
             try:
                 await anyio.to_thread.run_sync(remove_run, self.folder(run_id))
             except OSError as error:
                 raise from_os(error, "deleting the run") from error
             self._kept.drop(run_id)
-            for known in (self._views, self._live, self._announced, self._unlaunched):
+            for known in (self._views, self._live, self._settled, self._unlaunched):
                 known.pop(run_id, None)
             await index.forget(self._store, run_id)
         self._publish()
@@ -212,8 +227,17 @@ class Runs:
         self._look(run_id)
         self._stir()
 
+    def end_again(self, run_id: str) -> None:
+        """Do what follows the end of a run once more: it was cut off without a trace."""
+        self._settled.pop(run_id, None)
+        self._stir()
+
     async def serve(self) -> None:
         """Follow what is at work and launch what waits, until cancelled. Sleeps while there is nothing to do."""
+        async with anyio.create_task_group() as group:
+            await self._serve(group)
+
+    async def _serve(self, group: anyio.abc.TaskGroup) -> None:
         tick = 0
         while True:
             tick += 1
@@ -223,7 +247,7 @@ class Runs:
                     live.poll()
                     await anyio.lowlevel.checkpoint()
             if tick % LIST_EVERY == 1 or self._stirred:
-                await self._look_at_unfinished()
+                await self._look_at_unfinished(group)
                 await self._fill_slots()
             await self._rest()
 
@@ -241,7 +265,7 @@ class Runs:
     def _stir(self) -> None:
         self._wake.set()
 
-    async def _look_at_unfinished(self) -> None:
+    async def _look_at_unfinished(self, group: anyio.abc.TaskGroup) -> None:
         for process in self._children.values():
             process.poll()  # reaps it, so that it is seen to be gone
         for view in list(self._views.values()):
@@ -249,26 +273,25 @@ class Runs:
                 self._read(view.id)
         self._publish()
         for view in list(self._views.values()):
-            if self._announced.get(view.id) is not view.state:
-                async with self._changing:
-                    if view.id in self._views:  # it may have been deleted meanwhile
-                        self._announced[view.id] = view.state
-                        await self._moved(view)
+            if self._settled.get(view.id) is view.state or self._endings.at_work(view.id):
+                continue
+            if view.state.active or view.state is RunState.CREATED:
+                await self._settle(view)
+                continue
+            self._children.pop(view.id, None)
+            if live := self._live.get(view.id):
+                live.poll()
+            self._endings.begin(group, view, partial(self._settle, view))
 
-    async def _moved(self, view: RunView) -> None:
-        await index.save(self._store, self._folder / view.id, view)
-        if view.state.active or view.state is RunState.CREATED:
-            return
-        self._children.pop(view.id, None)
-        if live := self._live.get(view.id):
-            live.poll()
-        for hear in self.on_end:
-            try:
-                await hear(view)
-            except Exception:
-                log.exception("after the end of run %s", view.id)
-        self._read(view.id)  # with what was noted at its end
-        await index.save(self._store, self._folder / view.id, self._views[view.id])
+    async def _settle(self, view: RunView) -> None:
+        """Index a run in its new state, once all that follows is done: what was cut off begins again another time."""
+        async with self._changing:
+            if view.id in self._views:  # it may have been deleted meanwhile
+                self._read(view.id)  # with what was noted at its end
+                self._stir()
+                now = self._views[view.id]
+                await index.save(self._store, self._folder / view.id, now if now.state is view.state else view)
+                self._settled[view.id] = view.state
 
     async def _fill_slots(self) -> None:
         for turn in self._turns():

@@ -21,6 +21,6 @@ def host_judge(session: HostSession, adapter: str | None = None) -> Judge:
         except RunError as error:
             if not session.open:
                 raise
-            raise NotAnswered(error.card.why) from error  # this pair is too long for it, another may not be
+            raise NotAnswered(error.card.why.rstrip(".")) from error  # this pair is too long for it, another may not be
 
     return ask

@@ -15,6 +15,7 @@ from engine import orders
 from engine.core.home import Home
 from engine.holding import new_id
 from engine.playground import bare, speaker_of
+from engine.results.care import loadable
 from engine.results.versions import Versions
 from engine.serving.host import HostSession, Token, connect
 from engine.serving.nouns import Conversation, Reply, Speaker, Turn
@@ -38,7 +39,7 @@ class Answered(msgspec.Struct, frozen=True):
 class Chat:
     """One conversation, kept as it goes on. Each model remembers its own side of it."""
 
-    def __init__(self, home: Home, words: str, *, with_base: bool, temperature: float, max_tokens: int) -> None:
+    def __init__(self, home: Home, words: str, *, with_base: bool, answering: Answering, system: str = "") -> None:
         self._home = home
         self._versions = Versions(home.versions)
         self._version = self._versions.find(words)
@@ -49,7 +50,8 @@ class Chat:
             model=self._version.model,
             model_path=self._version.model_path,
             speakers=(bare(self._version.model), tuned) if with_base else (tuned,),
-            answering=Answering(temperature=temperature, max_new_tokens=max_tokens),
+            system=system,
+            answering=answering,
             made=time.time(),
         )
 
@@ -57,6 +59,7 @@ class Chat:
         """Answer one prompt, or talk until an empty line. Raises StudioError."""
         from engine.data.prompting import Prompter
 
+        adapter = loadable(self._versions, self._version)
         say("Loading the model ...")
         opened = orders.OpenHost(model_path=self._version.model_path)
         run = (await orders.ask(self._home, opened, orders.Started)).run
@@ -65,7 +68,7 @@ class Chat:
         async with anyio.create_task_group() as group:
             group.start_soon(session.serve)
             try:
-                await session.attach(self._version.id, self._versions.adapter(self._version), whole=self._version.whole)
+                await session.attach(self._version.id, adapter, whole=self._version.whole)
                 await self._converse(session, prompt, json)
             finally:
                 await session.close()

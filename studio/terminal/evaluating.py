@@ -18,6 +18,7 @@ from engine.results.following import advice_for
 from engine.results.judging import CRITERIA, Chosen, checked
 from engine.results.verdict import chance
 from engine.results.versions import Version, Versions
+from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
 from engine.spec.suite import Check, Pattern, Side
@@ -25,7 +26,7 @@ from studio.terminal.command import HomeOption, JsonOption, command
 from studio.terminal.judging import judged, print_judged
 from studio.terminal.show import console, print_card, print_json, table
 from studio.terminal.waiting import evaluation_of
-from studio.terminal.watching import watch
+from studio.terminal.watching import ended, watch
 
 VersionArgument = Annotated[str, typer.Argument(help="A version (“name v1.0.0”), its run, or `last`.")]
 USUAL = orders.Measuring()
@@ -140,19 +141,26 @@ def evaluate_versions(home: Home, chosen: Sequence[Version], measuring: orders.M
     if view.state is not RunState.COMPLETED:
         if view.error:
             raise StudioError.from_card(view.error)
-        raise RunError(
-            "The evaluation is not finished.", f"It is {view.state.value}.", f"Resume it: peft-studio resume {run}"
+        raise _not_finished(view)
+    return [evaluation_of(home, version, run) for version in chosen]
+
+
+def _not_finished(view: RunView) -> RunError:
+    """Watching ended before the run, or the run ended early."""
+    if not ended(view):
+        return RunError(
+            "The evaluation goes on.",
+            f"It is {view.state.value}; only the watching has ended.",
+            f"Watch it again: peft-studio watch {view.id}",
+            f"See what came of it, once it has ended: peft-studio evaluations {view.id}",
+            f"Or end it: peft-studio stop {view.id}",
         )
-    return [_verdict(Versions(home.versions), version, run) for version in chosen]
-
-
-def _verdict(versions: Versions, version: Version, run: str) -> Evaluation:
-    if found := evaluation_of(versions, version, run):
-        return found
-    raise RunError(
-        "The answers were not scored.",
-        "All answers are there, but no verdict was made of them.",
-        "Run the evaluation again; its log says more.",
+    seen = [f"See what it had answered: peft-studio evaluations {view.id}"] * (view.state is RunState.STOPPED)
+    return RunError(
+        "The evaluation is not finished.",
+        f"It is {view.state.value}.",
+        f"Resume it: peft-studio resume {view.id}",
+        *seen,
     )
 
 

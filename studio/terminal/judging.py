@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,10 +15,11 @@ from engine import orders
 from engine.core.home import Home
 from engine.judging import model_meant
 from engine.results.agreement import in_words
+from engine.results.care import loadable
 from engine.results.evaluation import Evaluation, Judged
 from engine.results.judged import judge_version
 from engine.results.judges import endpoint_judge
-from engine.results.judging import Chosen, Judge
+from engine.results.judging import Chosen, Judge, Told
 from engine.results.verdict import chance
 from engine.results.versions import Versions
 from engine.serving.conversations import JOURNAL, read_kept
@@ -28,7 +30,7 @@ from engine.spec.folder import RunFolder
 from studio.terminal.ordering import model_words
 from studio.terminal.show import console, say, table
 
-SAID_EVERY = 20
+SAID_EVERY_SECONDS = 5.0
 
 
 def judged(home: Home, evaluation: Evaluation, chosen: Chosen, key: str) -> Evaluation:
@@ -43,12 +45,20 @@ async def _judged(home: Home, evaluation: Evaluation, chosen: Chosen, key: str) 
     say(f"{chosen.model} is judging {len(evaluation.examples)} pairs of answers ...")
     opened = endpoint_judge(chosen.url, chosen.model, key) if chosen.url else _local(home, versions, chosen.model)
     async with opened as judge:
-        return await judge_version(versions, version, evaluation, judge, chosen, rated, _told)
+        return await judge_version(versions, version, evaluation, judge, chosen, rated, _teller())
 
 
-def _told(done: int, total: int) -> None:
-    if done % SAID_EVERY == 0 or done == total:
-        say(f"  {done} of {total} judged")
+def _teller() -> Told:
+    """Says how far it is: with the first example, the last, and every few seconds between."""
+    last = -SAID_EVERY_SECONDS
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= SAID_EVERY_SECONDS or done == total:
+            last = now
+            say(f"  {done} of {total} judged")
+
+    return told
 
 
 @asynccontextmanager
@@ -57,6 +67,7 @@ async def _local(home: Home, versions: Versions, words: str) -> AsyncIterator[Ju
     from engine.data.prompting import Prompter
 
     version, path = model_meant(home, versions, model_words(words))
+    adapter = loadable(versions, version) if version else path
     run = (await orders.ask(home, orders.OpenHost(model_path=str(path)), orders.Started)).run
     prompter = await anyio.to_thread.run_sync(Prompter, path)
     session = await connect(RunFolder(home.runs / run), words, prompter)
@@ -64,7 +75,7 @@ async def _local(home: Home, versions: Versions, words: str) -> AsyncIterator[Ju
         group.start_soon(session.serve)
         try:
             if version:
-                await session.attach(version.id, versions.adapter(version), whole=version.whole)
+                await session.attach(version.id, adapter, whole=version.whole)
             yield host_judge(session, version.id if version else None)
         finally:
             await session.close()
@@ -86,9 +97,10 @@ def print_judged(found: Judged) -> None:
             for each in found.criteria
         ]
         table(("judge, 1 to 5", ">base", ">tuned", ">difference", ">95 % interval", ">p (Holm)"), rows)
-    words = f"{found.judge} judged {found.examples} examples"
+    words = f"{found.judge} judged {found.examples} {'example' if found.examples == 1 else 'examples'}"
     if found.not_judged:
-        words += f"; {found.not_judged} are not judged, because it gave no usable answer"
+        why = f"most often because {found.why}" if found.why else "because it gave no usable answer"
+        words += f"; {found.not_judged} {'is' if found.not_judged == 1 else 'are'} not judged, {why}"
     if found.examples:
         words += f". On {100 * found.flipped:.0f} % the order of the answers decided"
     console.print(f"[dim]{escape(words)}. {escape(in_words(found.agreement))}[/]\n")

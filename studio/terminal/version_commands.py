@@ -55,8 +55,7 @@ def _list(home: HomeOption = None, json: JsonOption = False) -> None:
     )
     table(heads, [_row(each, found) for each in found])
     for each in found:
-        if each.base_problem:
-            print_card(each.base_problem)
+        _print_problems(each)
     _print_space(place, ask_for_room=True)
     return None
 
@@ -66,7 +65,7 @@ def _row(each: Listed, every: list[Listed]) -> list[str]:
     parent = next((other.version.number for other in every if other.version.id == version.parent), version.parent)
     tags = " ".join(f"#{tag}" for tag in version.tags)
     return [
-        "●" if each.active else "▫" if each.archived else "",
+        _mark(each),
         escape(f"{version.title} {tags}".strip()),
         escape(parent or "the base"),
         escape(version.model),
@@ -77,6 +76,12 @@ def _row(each: Listed, every: list[Listed]) -> list[str]:
         "" if each.score is None else f"{each.score:.0f}",
         bytes_words(each.size.bytes),
     ]
+
+
+def _mark(each: Listed) -> str:
+    """In use, archived, and whether something is wrong with it; the cards below the table say what."""
+    mark = "●" if each.active else "▫" if each.archived else ""
+    return f"{mark}!" if each.base_problem or each.files_problem else mark
 
 
 @versions.command()
@@ -106,10 +111,14 @@ def show(version: VersionArgument = "last", home: HomeOption = None, json: JsonO
     )
     if evaluation := place.evaluation(known):
         console.print(escape(evaluation.verdict))
+    _print_problems(each)
+    return None
+
+
+def _print_problems(each: Listed) -> None:
     for problem in (each.base_problem, each.files_problem):
         if problem:
             print_card(problem)
-    return None
 
 
 @versions.command()

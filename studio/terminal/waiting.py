@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import time
 
+from engine import orders
+from engine.core.errors import RunError, StudioError
+from engine.core.home import Home
+from engine.results.after import verdict_of_run, why_unscored
 from engine.results.evaluation import Evaluation
 from engine.results.versions import Version, Versions
 from engine.runs.views import RunView
+from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
+from studio.terminal.show import say
 
 PATIENCE_SECONDS = 20.0
+SAID_AFTER_SECONDS = 3.0
+LOOK_SECONDS = 0.1
+HOLDERS = 5
+"""How many keepers are started for one verdict: each may be ended from outside, but something else is wrong then."""
 
 
 def version_of(versions: Versions, view: RunView) -> Version | None:
@@ -24,11 +34,34 @@ def version_of(versions: Versions, view: RunView) -> Version | None:
     return None
 
 
-def evaluation_of(versions: Versions, version: Version, run: str) -> Evaluation | None:
-    """The verdict of one evaluation run on one version."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := versions.evaluation_by(version, run):
+def evaluation_of(home: Home, version: Version, run: str) -> Evaluation:
+    """The verdict of an evaluation run that has ended, on one version; waits while the Home's holder makes it.
+
+    Where nobody holds the Home a keeper is started, which makes it. Raises StudioError with why there is none.
+    """
+    versions, folder = Versions(home.versions), RunFolder(home.runs / run)
+    begun, looked_for, started, told = time.monotonic(), 0.0, 0, False
+    while True:
+        if found := verdict_of_run(versions, version, folder):
             return found
-        time.sleep(0.1)
-    return None
+        if card := why_unscored(version, folder):
+            raise StudioError.from_card(card)
+        now = time.monotonic()
+        if not told and now - begun > SAID_AFTER_SECONDS:
+            told = True
+            say("Scoring the answers ...")
+        if home.holder() is None and now - looked_for > orders.KEEPER_RETRY_SECONDS:
+            if started == HOLDERS or not folder.path.is_dir():
+                raise _never_scored(run)
+            orders.start_keeper(home)
+            looked_for, started = now, started + 1
+        time.sleep(LOOK_SECONDS)
+
+
+def _never_scored(run: str) -> RunError:
+    return RunError(
+        "The answers were not scored.",
+        "All answers are kept, but each time they were to be scored the process that does it was ended.",
+        f"Try again: peft-studio evaluations {run}",
+        "Look at keeper.txt in the Home's logs.",
+    )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +24,9 @@ from engine.core.home import Home
 from engine.exports import private_places, quant_for
 from engine.results.exports import refuse_place, refuse_small_disk, safe_name
 from engine.spec.exits import Exit
-from engine.spec.exports import SAFE_NAME
+from engine.spec.exports import SAFE_NAME, Form, Quant
+from engine.spec.files import write_struct
+from engine.spec.records import LaunchRecord
 from engine.spec.runspec import ExportJob, SpecInvalid, validated
 from engine.worker.control import ControlFile, Wish
 from engine.worker.exporting.cleaning import CREDENTIAL, clean_folder, cleaned, refuse_leaks
@@ -29,6 +36,9 @@ from engine.worker.reporter import Reporter
 from tests.exports.jobs import PRIVATE, QUESTIONS, export_job, export_spec, prompting_for, run_export
 from tests.exports.made import WITH_BEGIN
 from tests.making import run_folder
+
+SMALL_KB = 100
+"""Less than any form of the small model takes."""
 
 
 @pytest.fixture
@@ -41,24 +51,80 @@ def left_over(place: Path) -> list[str]:
     return [path.name for path in place.iterdir() if path.name != "run"]
 
 
-def test_a_disk_that_fills_up_leaves_nothing_and_says_so(
-    tmp_path: Path, job: ExportJob, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with less room than the model needs. Mounting one is for root, and for Linux."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_KB}k", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def small_limit() -> None:
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL_KB * 1024, SMALL_KB * 1024))
+
+
+FORMS: tuple[tuple[Form, Quant], ...] = (("merged", "none"), ("gguf", "f16"), ("gguf", "q8_0"), ("package", "none"))
+
+
+@pytest.mark.parametrize(("form", "quant"), FORMS, ids=lambda each: str(each))
+def test_a_disk_that_really_fills_up_leaves_nothing_and_says_so(
+    tmp_path: Path, job: ExportJob, small_disk: Path, form: Form, quant: Quant
 ) -> None:
-    write, written = GGUFWriter.write_tensor_data, []
-
-    def full(self: GGUFWriter, *words: Any) -> None:
-        written.append(1)
-        if len(written) > 5:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(self, *words)
-
-    monkeypatch.setattr(GGUFWriter, "write_tensor_data", full)
-    code, folder = run_export(tmp_path / "run", job)
+    wanted = msgspec.structs.replace(job, form=form, quant=quant, target=str(small_disk / "out"))
+    code, folder = run_export(tmp_path / "run", wanted)
     error = folder.state().error
     assert code is Exit.DISK_FULL
     assert error and error.what == "The disk is full." and "removed" in error.why
-    assert len(error.actions) >= 2
+    assert len(error.actions) >= 2 and not any("checkpoint" in each.label for each in error.actions)
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+@pytest.mark.worker
+@pytest.mark.parametrize("form", ["merged", "gguf"])
+def test_a_file_that_may_not_grow_as_large_is_said(tmp_path: Path, job: ExportJob, form: Form) -> None:
+    quant: Quant = "f16" if form == "gguf" else "none"
+    folder = run_folder(tmp_path / "run", export_spec(msgspec.structs.replace(job, form=form, quant=quant)))
+    write_struct(folder.launch_file, LaunchRecord(attempt=0, pid=0, process_started=0, host="", time=0, threads=1))
+    words = [sys.executable, "-P", "-m", "engine.worker", str(folder.path)]
+    done = subprocess.run(words, preexec_fn=small_limit, capture_output=True, check=False)
+    error = folder.state().error
+    assert done.returncode == Exit.DISK_FULL, done.stderr.decode()[-2000:]
+    assert error and "too large for this disk" in error.what
     assert left_over(tmp_path) == []
+
+
+def test_an_error_that_nobody_thought_of_offers_no_checkpoint(
+    tmp_path: Path, job: ExportJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: GGUFWriter, *words: Any) -> None:
+        raise ValueError("a tensor of an odd shape")
+
+    monkeypatch.setattr(GGUFWriter, "write_tensor_data", broken)
+    code, folder = run_export(tmp_path / "run", job)
+    error = folder.state().error
+    assert code is Exit.CRASHED and error and "odd shape" in error.why
+    assert error.actions[0].label == "Export it again."
+    assert not any(each.do == "resume" or "checkpoint" in each.label for each in error.actions)
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no such modes")
+def test_every_file_is_as_readable_as_the_others(tmp_path: Path, job: ExportJob) -> None:
+    before = os.umask(0o027)
+    try:
+        assert run_export(tmp_path / "run", msgspec.structs.replace(job, form="hf", quant="none"))[0] is Exit.COMPLETED
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()}
+    assert "model.safetensors" in modes and set(modes.values()) == {0o640}
 
 
 def test_an_empty_folder_is_taken_and_one_in_use_is_left_alone(tmp_path: Path, job: ExportJob) -> None:
@@ -148,6 +214,10 @@ def test_a_place_inside_the_home_or_the_base_or_in_use_is_refused(tmp_path: Path
     for place in (tmp_path / "full", tmp_path / "full" / "a"):
         with pytest.raises(StorageError, match="not empty"):
             refuse_place(place, home, model)
+    for place in (tmp_path / "full" / "a" / "sub", tmp_path / "full" / "a" / "b" / "c"):
+        with pytest.raises(StorageError, match="cannot be put there") as caught:
+            refuse_place(place, home, model)
+        assert "is a file" in caught.value.card.why
     refuse_place(tmp_path / "free", home, model)
     refuse_place(home.exports / "run" / "files", home, model)
 

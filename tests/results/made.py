@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from engine.data.nouns import Dataset
+from engine.plan.models import starter_path
 from engine.results.evaluation import Asked, Evaluation, evaluate
 from engine.results.versions import Version, Versions
 from engine.spec.answers import BASE, Answer
@@ -23,13 +24,14 @@ WORDS = ["lamp", "parcel", "refund", "member", "days", "order", "shop", "letter"
 
 
 def spec_of(run: str, *, name: str = "support", data: str = "dh", method: Method = LORA, parent: str = "") -> RunSpec:
-    """The spec of a training run on the tiny model."""
-    spec = train_spec(Path("model"), Path("rows"), method)
+    """The spec of a training run, as if on the starter model."""
+    spec = train_spec(starter_path(), Path("rows"), method)
     job = spec.job
     assert isinstance(job, TrainJob)
     change = msgspec.structs.replace
     job = change(
         job,
+        model=change(job.model, fingerprint=""),
         data=change(job.data, hash=data),
         parent=AdapterRef(name=parent, path="adapter") if parent else None,
     )

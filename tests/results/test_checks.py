@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
-from engine.results.metrics.checks import Asked, CheckFailed, run_check
-from engine.spec.suite import Check
+from engine.results.metrics.checks import Asked, CheckFailed, run_check, run_expression
+from engine.results.metrics.measures import Answered, marked
+from engine.spec.suite import Check, Pattern, Suite
 
 ROWS = [Asked("q", answer, "r") for answer in ("yes", "no", "maybe")]
 
@@ -73,3 +78,60 @@ def test_a_check_that_cannot_be_loaded_says_why(source: str, words: str) -> None
 def test_a_check_sees_no_secrets_of_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "HF_TOKEN", "secret")
     assert run_check(check("return 'HF_TOKEN' in os.environ"), ROWS[:1]) == [0.0]
+
+
+SLOW = Pattern(name="ends well", text=r"^(\w+.?.?)+!!$", regex=True)
+"""It looks harmless, and takes longer than anybody lives on an answer of sixty letters."""
+
+
+def answered(*said: str) -> list[Answered]:
+    return [Answered(prompt="q", reference="r", base="x", tuned=each, base_loss=1.0, tuned_loss=1.0) for each in said]
+
+
+def test_an_expression_says_whether_each_answer_keeps_to_it() -> None:
+    days = Pattern(name="days", text=r"\d+ 'days'\n?$", regex=True)
+    assert run_expression(days, ["in 12 'days'", "in a week"]) == [1.0, 0.0]
+    never = Pattern(name="never", text="days", regex=True, wanted=False)
+    assert run_expression(never, ["in 12 days", "in a week"]) == [0.0, 1.0]
+
+
+def test_an_expression_that_would_never_end_is_ended_and_the_other_measures_stay() -> None:
+    suite = Suite(metrics=("exact_match",), patterns=(SLOW, Pattern(name="has a", text="a+", regex=True)))
+    begun = time.monotonic()
+    marks, problems = marked(suite, answered("fine!!", "a" * 60))
+    assert time.monotonic() - begun < 15
+    assert [each.name for each in marks] == ["exact_match", "pattern: has a"]
+    assert marks[1].tuned == (0.0, 1.0)
+    assert len(problems) == 1 and SLOW.text in problems[0].what and "repetition" in problems[0].actions[0].label
+
+
+HANGING = {
+    "in Python": "while True: pass",
+    "asleep": "time.sleep(600)",
+    "in C, without letting go of the interpreter": r"import re; re.search(r'^(\w+.?.?)+!!$', 'a' * 60)",
+}
+
+
+@pytest.mark.parametrize("body", HANGING.values(), ids=HANGING)
+def test_a_check_that_hangs_does_not_outlive_who_asked_it(tmp_path: Path, body: str) -> None:
+    here = tmp_path / "here"
+    source = f"import time\ndef check(p, a, r):\n    open({str(here)!r}, 'w').close()\n    {body}\n"
+    program = (
+        "from engine.results.metrics.checks import Asked, run_check\n"
+        "from engine.spec.suite import Check\n"
+        f"run_check(Check(name='mine', source={source!r}, seconds=2), [Asked('q', 'a', 'r')])\n"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        deadline = time.monotonic() + 20
+        while not here.exists():
+            assert time.monotonic() < deadline and asking.poll() is None
+            time.sleep(0.02)
+        (running,) = psutil.Process(asking.pid).children()
+    finally:
+        asking.kill()
+        asking.wait()
+    gone, left = psutil.wait_procs([running], timeout=10)
+    for process in left:
+        process.kill()
+    assert gone and not left

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import anyio
+import anyio.abc
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +130,91 @@ async def test_a_judge_that_times_out_is_not_waited_for(evaluation: Evaluation, 
     assert 3 not in [each.row for each in found] and len(found) == 19
 
 
+async def test_a_judge_that_hangs_is_given_up_after_waiting_once(
+    evaluation: Evaluation, endpoint, tmp_path: Path
+) -> None:
+    ended = threading.Event()
+
+    def hanging(_asked: dict[str, str], _time: int) -> Reply:
+        ended.wait(20)
+        return completion("")
+
+    begun = time.monotonic()
+    with pytest.raises(RunError) as caught:
+        await judgements(evaluation, endpoint(hanging), tmp_path, patience=1.0)
+    assert time.monotonic() - begun < 5  # all 20 examples, each tried three times, would take 15 times as long
+    ended.set()
+    assert "it did not answer within 1 s" in caught.value.card.why
+
+
+async def test_a_judge_that_sends_a_letter_at_a_time_is_not_waited_for(evaluation: Evaluation, tmp_path: Path) -> None:
+    async def trickle(stream: anyio.abc.SocketStream) -> None:
+        await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        with contextlib.suppress(anyio.BrokenResourceError):
+            while True:
+                await stream.send(b" ")
+                await anyio.sleep(0.1)
+
+    async with anyio.create_task_group() as group:
+        server = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        group.start_soon(server.serve, trickle)
+        url = f"http://127.0.0.1:{server.extra(anyio.abc.SocketAttribute.local_port)}/v1"
+        with anyio.fail_after(10):
+            async with endpoint_judge(url, "m", patience=0.5) as judge:
+                with pytest.raises(RunError, match="no usable answers"):
+                    await judge_all(evaluation.examples, judge, JUDGE, tmp_path / "kept.jsonl")
+        group.cancel_scope.cancel()
+
+
+USELESS = {
+    "no JSON": "it did not say its ratings as the JSON that was asked for",
+    "HTML": "what it sent is no chat completion, but text/html",
+    "no choices": "what it sent is no chat completion, but something else",
+    "broken": "it answered with status 503",
+}
+
+
+@pytest.mark.parametrize("kind", USELESS)
+async def test_a_judge_that_is_of_no_use_is_given_up_with_the_reason(
+    evaluation: Evaluation, endpoint, tmp_path: Path, kind: str
+) -> None:
+    server = endpoint(lambda *_: NONSENSE[kind]())
+    with pytest.raises(RunError) as caught:
+        await judgements(evaluation, server, tmp_path)
+    assert USELESS[kind] in caught.value.card.why and len(server.requests) < 20
+
+
+async def test_a_few_examples_that_nobody_could_judge_are_a_card_and_change_nothing(tmp_path: Path) -> None:
+    engine = FakeEngine(tmp_path)
+    version = a_version(furnish(engine), "run-1")
+    evaluation = evaluated(engine, version, 0.7)
+    few = msgspec.structs.replace(evaluation, examples=evaluation.examples[:2])
+
+    async def lost(_messages) -> str:
+        raise NotAnswered("it answered with status 500")
+
+    with pytest.raises(RunError) as caught:
+        await judge_version(engine.outcomes.folder, version, few, lost, JUDGE)
+    assert "status 500" in caught.value.card.why
+    assert engine.outcomes.evaluation(version.id) == evaluation
+
+
+async def test_why_some_examples_are_not_judged_is_kept(tmp_path: Path) -> None:
+    engine = FakeEngine(tmp_path)
+    version = a_version(furnish(engine), "run-1")
+    evaluation = evaluated(engine, version, 0.7)
+    stubborn = evaluation.examples[3].prompt
+
+    async def judge(messages) -> str:
+        asked = json.loads(messages[1].content)
+        if asked["question"] == stubborn:
+            raise NotAnswered("it answered with status 500")
+        return fair(asked)
+
+    result = await judge_version(engine.outcomes.folder, version, evaluation, judge, JUDGE)
+    assert result.judged and (result.judged.not_judged, result.judged.why) == (1, "it answered with status 500")
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 400])
 async def test_what_will_not_change_ends_it_with_a_card_without_the_key(
     evaluation: Evaluation, endpoint, tmp_path: Path, status: int
@@ -175,8 +265,9 @@ async def test_a_judge_that_never_answers_leaves_the_score_without_its_part(
     async def silent(_messages) -> str:
         raise NotAnswered
 
-    found = await judge_all(evaluation.examples, silent, JUDGE, tmp_path / "kept.jsonl")
-    result = with_judge(evaluation, JUDGE, found)
+    with pytest.raises(RunError, match="no usable answers"):
+        await judge_all(evaluation.examples, silent, JUDGE, tmp_path / "kept.jsonl")
+    result = with_judge(evaluation, JUDGE, (None,) * 20)
     assert result.judged and (result.judged.examples, result.judged.not_judged) == (0, 20)
     assert result.score == evaluation.score and result.score and "Not measured: judge" in result.score.words
 

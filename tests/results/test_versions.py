@@ -9,14 +9,15 @@ import msgspec
 import pytest
 
 from engine.core.errors import DataError, ModelError, PlanError
-from engine.results import care
+from engine.results import care, listing
 from engine.results.continuing import continuation
 from engine.results.integrity import Tampered
 from engine.results.versions import Version, Versions, next_number
 from engine.spec.digests import MODEL_FILES, digests
 from engine.spec.methods import method_name
+from engine.spec.runspec import ModelRef
 from tests.making import METHODS, tiny_model
-from tests.results.made import finished_run, spec_of, version_in
+from tests.results.made import finished_run, job_of, spec_of, version_in
 
 
 @pytest.fixture
@@ -70,6 +71,26 @@ def test_a_damaged_list_of_files_is_not_believed(versions: Versions, first: Vers
     (versions.folder(first) / "integrity.json").write_text("{")
     with pytest.raises(Tampered, match="cannot be trusted"):
         versions.adapter(first)
+
+
+def test_a_list_of_files_that_was_removed_hides_no_tampering(versions: Versions, first: Version) -> None:
+    weights = versions.adapter(first) / "adapter_model.safetensors"
+    weights.unlink()
+    weights.write_bytes(b"WEIGHTS")
+    (versions.folder(first) / "integrity.json").unlink()
+    with pytest.raises(Tampered, match=f"{first.title} cannot be trusted") as caught:
+        versions.adapter(first)
+    assert "is gone" in caught.value.card.why
+    (listed,) = listing.every(versions)
+    assert listed.files_problem == caught.value.card and not listed.usable
+
+
+def test_an_archive_without_its_list_of_files_is_not_restored(versions: Versions, first: Version) -> None:
+    care.archive(versions, first)
+    (versions.folder(first) / "integrity.json").unlink()
+    with pytest.raises(Tampered):
+        care.restore(versions, first)
+    assert versions.archived(first)
 
 
 def test_a_version_is_used_and_rolled_back(versions: Versions, first: Version, tmp_path: Path) -> None:
@@ -126,7 +147,35 @@ def test_deleting_says_what_it_freed(versions: Versions, first: Version, tmp_pat
     shutil.rmtree(tmp_path / "runs")
     alone = care.size_of(versions, first)
     assert alone.reclaimable == alone.bytes == care.delete(versions, first).reclaimable
-    assert versions.all() == () and list(versions.path.iterdir()) == []
+    assert versions.all() == () and [path.name for path in versions.path.iterdir()] == ["deleted.json"]
+
+
+def test_the_number_of_a_deleted_version_is_never_given_to_another(
+    versions: Versions, first: Version, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    second = version_in(versions, runs, "run-2")
+    care.delete(versions, second)
+    third = version_in(versions, runs, "run-3")
+    onward = version_in(versions, runs, "run-4", parent=third.id)
+    care.delete(versions, onward)
+    care.delete(versions, third)
+    numbers = [second.number, third.number, onward.number, version_in(versions, runs, "run-5").number]
+    assert numbers == ["v1.1.0", "v1.2.0", "v1.2.1", "v1.3.0"]
+    care.delete(versions, first)
+    care.delete(versions, versions.find("last"))
+    assert version_in(versions, runs, "run-6", data="other").number == "v2.0.0"
+
+
+def test_a_deleted_version_is_not_made_again_unless_its_run_went_on(versions: Versions, tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "runs", spec_of("run-9"))
+    versions.path.mkdir()
+    made = versions.add(run, {}, 10)
+    assert made is not None
+    care.delete(versions, made)
+    assert versions.add(run, {}, 10) is None and versions.all() == ()
+    again = versions.add(run, {}, 12)
+    assert again is not None and again.number == "v1.1.0"
 
 
 def test_a_full_disk_is_called_low_and_names_the_largest_first(
@@ -173,6 +222,36 @@ def test_a_base_that_changed_or_is_gone_is_said(versions: Versions, first: Versi
     shutil.rmtree(folder)
     with pytest.raises(ModelError, match="is gone"):
         care.checked_base(sits)
+
+
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_a_version_on_another_base_is_neither_used_nor_rolled_back_to(
+    versions: Versions, tmp_path: Path, how: str
+) -> None:
+    folder = tiny_model(tmp_path / "model")
+    spec = spec_of("run-1")
+    job = msgspec.structs.replace(job_of(spec), model=ModelRef(path=str(folder), name="tiny", fingerprint=""))
+    run = finished_run(tmp_path / "runs", msgspec.structs.replace(spec, job=job))
+    (run.path / "provenance.json").write_bytes(msgspec.json.encode({"model": digests(folder, MODEL_FILES)}))
+    versions.path.mkdir()
+    first = versions.add(run, {}, 10)
+    second = version_in(versions, tmp_path / "runs", "run-2")
+    assert first is not None
+    care.set_active(versions, first)
+    care.set_active(versions, second)
+    if how == "gone":
+        shutil.rmtree(folder)
+    else:
+        weights = folder / "model.safetensors"
+        whole = weights.read_bytes()
+        weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ModelError, match=f"base model of {first.title}"):
+        care.set_active(versions, first)
+    with pytest.raises(ModelError, match=f"base model of {first.title}"):
+        care.roll_back(versions, "support")
+    with pytest.raises(ModelError, match=f"base model of {first.title}"):
+        care.loadable(versions, first)
+    assert care.active(versions, "support") == second
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "qlora", "ia3", "full"])

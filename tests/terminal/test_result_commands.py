@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -17,7 +21,7 @@ from engine.spec.folder import RunFolder
 from engine.spec.runspec import DataRef, TrainJob
 from tests.making import LORA, train_spec, without_dropout
 from tests.results.made import finished_run
-from tests.terminal.test_commands import answer, call
+from tests.terminal.test_commands import CLI, answer, call
 
 pytestmark = pytest.mark.worker
 
@@ -73,6 +77,10 @@ def test_versions_are_measured_compared_cared_for_and_packed(home: Home, dataset
     assert result["outcome"] == "too few examples"  # six rows, and an adapter that does nothing
     assert result["exact_match"]["difference"] == 0
     assert {each["name"] for each in result["results"]} >= {"bleu", "chrf", "rouge_l", "pattern: has “lamp”"}
+    assert answer(home.path, "evaluations", result["run"]) == [result]
+    assert answer(home.path, "evaluations", first.id) == [result]
+    assert answer(home.path, "evaluations")[0]["run"] == result["run"]
+    assert result["verdict"] in " ".join(call(home.path, "evaluations", first.id)[1].split())
     evaluations = Versions(home.versions).evaluations(first)
     assert len(evaluations) == 2
     assert [each.base for each in evaluations[0].examples] == [each.base for each in evaluations[1].examples]
@@ -102,3 +110,24 @@ def test_versions_are_measured_compared_cared_for_and_packed(home: Home, dataset
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0\1")
     code, out, _ = call(home.path, "eval", first.id, "--json")
     assert code == 1 and "adapter_model.safetensors" in out
+    _, out, err = call(home.path, "versions")
+    assert "●!" in out and f"{first.title} is not what was trained" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_who_stops_watching_an_evaluation_is_told_how_to_see_what_comes_of_it(home: Home, dataset: Dataset) -> None:
+    version = kept(home, dataset, "run-1", 0.0)
+    words = [*CLI, "eval", version.id, "--home", str(home.path)]
+    watching = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (runs := [each.parent for each in home.runs.glob("*evaluate*/launch.json")]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+    watching.send_signal(signal.SIGINT)
+    _, err = watching.communicate(timeout=60)
+    assert "The evaluation goes on." in err and f"peft-studio evaluations {runs[0].name}" in err
+    assert "resume" not in err
+    answer(home.path, "watch", runs[0].name)
+    [found] = answer(home.path, "evaluations", runs[0].name)
+    assert found["version"] == version.id and found["base"]["examples"] == 6

@@ -99,14 +99,15 @@ async def test_an_endpoint_judges_and_is_compared_with_the_persons_thumbs(
 
 async def test_a_judge_with_nothing_but_nonsense_leaves_the_part_unmeasured(show, home: FakeEngine, endpoint):
     version = a_version(home, "run-1")
-    found = evaluated(home, version, 0.7)
+    evaluated(home, version, 0.7)
     server = endpoint(lambda *_: completion("I like the second one."))
     client = await opened(show, version)
     await client.until(lambda: client.says("Have it judged"))
     await client.press("Choose a judge")
     await choose_endpoint(client, server.url)
     await client.press("Judge")
-    await client.until(lambda: client.says(f"judged 0 examples; {len(found.examples)} gave no usable answer"), 20)
+    await client.until(lambda: client.says("The judge gives no usable answers."), 20)
+    assert client.says("it did not say its ratings as the JSON that was asked for")
     assert client.says("Judge: not measured")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.plan.models import starter_path
 from engine.results.evaluation import Evaluation, Paired, Scores
 from engine.results.versions import Version
 from engine.spec.records import RunState
@@ -20,8 +21,8 @@ def version(run: str = "run-1", number: str = "v1.0.0") -> Version:
         run=run,
         made=0.0,
         model="starter",
-        model_path="/models/starter",
-        model_fingerprint="f",
+        model_path=str(starter_path()),
+        model_fingerprint="",
         dataset="support",
         dataset_id="d",
         dataset_hash="h",

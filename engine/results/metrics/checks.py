@@ -1,4 +1,5 @@
-"""Checks of the user's own, in Python, each in a process of its own with limits of time and memory.
+"""Checks of the user's own, in Python or as a regular expression, each in a process of its own with limits of time and
+memory.
 
 Such a check runs with the user's rights, as any script they start: the limits are there so that a mistake in it cannot
 hang or crash the app, not against a check that means harm.
@@ -23,7 +24,7 @@ import msgspec
 import psutil
 
 from engine.core.errors import DataError
-from engine.spec.suite import Check
+from engine.spec.suite import Check, Pattern
 
 START_SECONDS = 20.0
 LOOK_SECONDS = 0.02
@@ -76,6 +77,10 @@ def looked_over(check: Check) -> Check:
     return check
 
 
+class TooSlow(CheckFailed):
+    """It had not answered in its time."""
+
+
 def run_check(check: Check, examples: Sequence[Asked]) -> list[float]:
     """What the check says to each example, 0 to 1. Raises CheckFailed when it raises, hangs, or takes too much."""
     with tempfile.TemporaryDirectory(prefix="peft-studio-check-", ignore_cleanup_errors=True) as place:
@@ -88,9 +93,35 @@ def run_check(check: Check, examples: Sequence[Asked]) -> list[float]:
             return [_ask(check, process, lines, number, each) for number, each in enumerate(examples, start=1)]
 
 
+EXPRESSION = """import re
+found = re.compile({text!r})
+def check(prompt, answer, reference):
+    return (found.search(answer) is not None) is {wanted}
+"""
+
+
+def run_expression(pattern: Pattern, answers: Sequence[str], seconds: float = 5.0) -> list[float]:
+    """Whether each answer keeps to a regular expression, 1 or 0. Raises CheckFailed when it cannot be searched for.
+
+    Some expressions take longer than the world has stood on a single answer, so they have a check's limits too.
+    """
+    source = EXPRESSION.format(text=pattern.text, wanted=pattern.wanted)
+    check = Check(name=pattern.name, source=source, seconds=seconds)
+    try:
+        return run_check(check, [Asked("", answer, "") for answer in answers])
+    except TooSlow as error:
+        raise CheckFailed(
+            f"The expression “{pattern.text}” takes too long.",
+            error.card.why,
+            "Write it without repetitions inside a repetition, such as (a+)+.",
+            "Or check for plain words instead.",
+        ) from None
+
+
 @contextlib.contextmanager
 def _process(check: Check, source: Path) -> Iterator[tuple[subprocess.Popen[bytes], queue.Queue[bytes]]]:
-    words = [sys.executable, "-I", str(RUNNER), str(source), str(check.megabytes)]
+    limits = (check.megabytes, check.seconds, START_SECONDS)
+    words = [sys.executable, "-I", str(RUNNER), str(source), *map(str, limits)]
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=source.parent,
         env={name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ},
@@ -144,7 +175,7 @@ def _next(
             line = lines.get(timeout=LOOK_SECONDS)
         except queue.Empty:
             if time.monotonic() > deadline:
-                raise CheckFailed(
+                raise TooSlow(
                     f"The check “{check.name}” takes too long.",
                     f"{_at(number)} it was not done after {seconds:g} seconds, and was ended.",
                     "Look for a loop that does not end.",

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from engine.results.metrics import overlap, structured, words
-from engine.results.metrics.checks import Asked, CheckFailed, run_check
+from engine.results.metrics.checks import Asked, CheckFailed, run_check, run_expression
 from engine.results.metrics.labels import label_of, labels_of
 from engine.spec.records import Card
 from engine.spec.suite import Check, Metric, Pattern, Suite
@@ -100,16 +100,15 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def marked(suite: Suite, examples: Sequence[Answered]) -> tuple[list[Marks], list[Card]]:
-    """Every measure of the suite, and the cards of what could not be measured. Raises DataError for a bad pattern."""
+    """Every measure of the suite, and the cards of what could not be measured."""
     found: list[Marks] = []
     problems: list[Card] = []
     for name in suite.metrics:
         found += _marks(name, examples)
-    for pattern in suite.patterns:
-        found.append(_held(pattern, examples))
-    for check in suite.checks:
+    own = [*(partial(_held, each) for each in suite.patterns), *(partial(_checked, each) for each in suite.checks)]
+    for mark in own:
         try:
-            found.append(_checked(check, examples))
+            found.append(mark(examples))
         except CheckFailed as error:
             problems.append(error.card)
     return found, problems
@@ -141,8 +140,11 @@ def _names(labels: Sequence[str], answer: str, reference: str) -> bool:
 
 def _held(pattern: Pattern, examples: Sequence[Answered]) -> Marks:
     what = f"The answer {'has' if pattern.wanted else 'does not have'} “{pattern.text}”."
-    measure = Measure(title=pattern.name, what=what)
-    return _each(f"pattern: {pattern.name}", measure, examples, lambda answer, _: structured.holds(pattern, answer))
+    measure, name = Measure(title=pattern.name, what=what), f"pattern: {pattern.name}"
+    if not pattern.regex:
+        return _each(name, measure, examples, lambda answer, _: structured.holds(pattern, answer))
+    values = run_expression(pattern, [said for pairs in _by_model(examples) for _, said in pairs])
+    return Marks(name=name, measure=measure, base=tuple(values[: len(examples)]), tuned=tuple(values[len(examples) :]))
 
 
 def _checked(check: Check, examples: Sequence[Answered]) -> Marks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -84,19 +83,14 @@ def _is_structure(text: str) -> bool:
 
 
 def holds(pattern: Pattern, answer: str) -> bool:
-    """Whether an answer keeps to a pattern. Raises DataError for one that is no regular expression."""
-    if pattern.regex:
-        found = expression(pattern).search(answer) is not None
-    else:
-        found = pattern.text.casefold() in answer.casefold()
-    return found is pattern.wanted
+    """Whether an answer keeps to a pattern of plain words; an expression is searched for elsewhere (checks)."""
+    return (pattern.text.casefold() in answer.casefold()) is pattern.wanted
 
 
-@functools.cache
-def expression(pattern: Pattern) -> re.Pattern[str]:
-    """The pattern, compiled. Raises DataError."""
+def expression(pattern: Pattern) -> None:
+    """Look whether the pattern is a regular expression; nothing is searched for. Raises DataError."""
     try:
-        return re.compile(pattern.text)
+        re.compile(pattern.text)
     except re.error as error:
         raise DataError(
             f"“{pattern.text}” is not a regular expression.",

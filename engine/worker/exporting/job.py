@@ -6,9 +6,9 @@ certificate that fails leaves nothing there but is kept in the run's folder.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
+import stat
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from engine.spec.records import RunState
 from engine.spec.runspec import ExportJob
 from engine.worker.control import ControlFile, Wish
 from engine.worker.exporting.cleaning import clean_folder, refuse_leaks
+from engine.worker.exporting.ending import export_fault
 from engine.worker.exporting.forms import certified, write_form
 from engine.worker.exporting.trained import trained_answers
 from engine.worker.fault import Fault
@@ -54,10 +55,8 @@ class Exporting:
             return self._run()
         except Ended:
             return Exit.STOPPED if self.control.wish is Wish.STOP else Exit.PAUSED
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise _disk_full(self.target) from error
-            raise
+        except Exception as error:
+            raise export_fault(error, self.target, self.beside) from error
         finally:
             shutil.rmtree(self.beside, ignore_errors=True)
 
@@ -85,6 +84,7 @@ class Exporting:
         handed_out = msgspec.structs.replace(certificate, exchanges=())  # prompts are rows of the user's own data
         write_struct(self.beside / CERTIFICATE, handed_out)
         (self.beside / CHECKSUMS).write_text(checksums(self.beside), encoding="utf-8", newline="\n")
+        alike(self.beside)
         refuse_full(self.target)
         if self.target.exists():
             self.target.rmdir()
@@ -118,6 +118,14 @@ def refuse_full(target: Path) -> None:
         )
 
 
+def alike(place: Path) -> None:
+    """Let whoever may read one file read all: safetensors writes files that are for the user alone."""
+    mode = stat.S_IMODE((place / CHECKSUMS).stat().st_mode)  # as the system makes files here
+    for path in place.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
+
+
 def checksums(place: Path) -> str:
     """SHA-256 of every file, in the form that `sha256sum --check` reads."""
     lines = []
@@ -128,16 +136,6 @@ def checksums(place: Path) -> str:
                 found.update(data)
         lines.append(f"{found.hexdigest()}  {path.relative_to(place).as_posix()}\n")
     return "".join(lines)
-
-
-def _disk_full(target: Path) -> Fault:
-    return Fault(
-        Exit.DISK_FULL,
-        "The disk is full.",
-        f"There was no space to finish the export to {target.name}. What was written of it was removed.",
-        "Free some space, or delete exports and versions you no longer need, and export again.",
-        "Or choose a folder on another disk with --into.",
-    )
 
 
 def _not_equal(certificate: Certificate) -> Fault:
