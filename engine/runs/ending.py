@@ -14,6 +14,7 @@ import anyio.abc
 from engine.runs.views import RunView
 
 log = logging.getLogger(__name__)
+AT_ONCE = 16
 Ended = Callable[[RunView], Awaitable[None]]
 
 
@@ -27,6 +28,11 @@ class Endings:
     def at_work(self, run_id: str) -> bool:
         """Whether what follows the end of this run is not all done yet."""
         return run_id in self._at_work
+
+    @property
+    def full(self) -> bool:
+        """Enough goes on; others begin later, as after a lost index, when every run is told of again."""
+        return len(self._at_work) >= AT_ONCE
 
     def begin(self, group: anyio.abc.TaskGroup, view: RunView, done: Callable[[], Awaitable[None]]) -> None:
         """Have everybody hear of the end of a run, then call `done`; it is not called for what was given up."""

@@ -278,6 +278,8 @@ class Runs:
             if view.state.active or view.state is RunState.CREATED:
                 await self._settle(view)
                 continue
+            if self._endings.full:
+                continue
             self._children.pop(view.id, None)
             if live := self._live.get(view.id):
                 live.poll()

@@ -76,6 +76,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pictures")
 
 
+def pictured(page: Any, path: Path, seconds: float = 10) -> bool:
+    """Take a picture once something is painted: words are told to screen readers a moment before."""
+    end = time.monotonic() + seconds
+    while True:
+        page.screenshot(path=path)
+        if path.stat().st_size > BLANK or time.monotonic() > end:
+            return path.stat().st_size > BLANK
+        page.wait_for_timeout(300)
+
+
 def settled(page: Any, script: str, seconds: float = 5) -> list[str]:
     """What a script still finds when the layout has had time to follow the window."""
     end = time.monotonic() + seconds
@@ -97,8 +107,7 @@ def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Serv
             assert settled(looked, UNNAMED) == [], (width, theme)
             assert settled(looked, BEYOND) == [], (width, theme)
             name = f"{route.strip('/').replace('/', '-').partition('?')[0] or 'home'}-{width}-{theme}.png"
-            looked.screenshot(path=pictures / name)
-            assert (pictures / name).stat().st_size > BLANK, (width, theme)
+            assert pictured(looked, pictures / name), (width, theme)
 
 
 def press_until(page: Any, key: str, condition: Any, seconds: float = 15) -> None:
