@@ -13,11 +13,12 @@ import msgspec
 
 from engine.core.errors import DataError
 from engine.results.clusters import clusters
-from engine.results.evaluation import Evaluation, Example, Mean
+from engine.results.evaluation import Evaluation, Example
+from engine.results.measured import Mean
 from engine.results.metrics.measures import Measure
 from engine.results.statistics import Paired, paired_means, with_holm
 from engine.results.subjects import Subject
-from engine.results.verdict import Tested, chance, points
+from engine.results.verdict import Tested, difference
 from engine.spec.records import Fact
 
 LEAST, MOST = 2, 5
@@ -303,7 +304,7 @@ def _verdict(
     words = f"{title} is better in {row.measure.title} than {_and([subjects[i].title for i in beaten])}"
     if len(subjects) == LEAST:
         (only,) = (each for each in pairings if each.name == main)
-        words += f": {points(_towards(only, leader), rows)}, {chance(only.paired.corrected)}"
+        words += f": {difference(row.measure, _towards(only, leader))}"
     rest = f" No difference is shown against {_and([subjects[i].title for i in open_])}." if open_ else ""
     return f"{words}, on {rows} examples.{rest}"
 

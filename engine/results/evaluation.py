@@ -10,13 +10,14 @@ import msgspec
 
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
-from engine.results.agreement import Agreement
+from engine.results.deciding import decided, scored
+from engine.results.measured import Judged, Mean, Result
 from engine.results.metrics.labels import Confusion, confusion, labels_of
-from engine.results.metrics.measures import TABLE, Answered, Marks, Measure, marked
+from engine.results.metrics.measures import Answered, Marks, marked
 from engine.results.metrics.overlap import corpus_bleu, corpus_chrf
-from engine.results.score import Score, score_of
-from engine.results.statistics import Paired, bootstrap_intervals, paired_means, with_holm
-from engine.results.verdict import Outcome, Tested, outcome_of, verdict_of
+from engine.results.score import Score
+from engine.results.statistics import Paired, bootstrap_intervals, paired_means
+from engine.results.verdict import Outcome, examples_words
 from engine.spec.answers import BASE, Answer
 from engine.spec.files import LineReader
 from engine.spec.records import Card
@@ -35,25 +36,6 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     examples: int
 
 
-class Mean(msgspec.Struct, frozen=True, kw_only=True):
-    """A mean over the examples with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One measure of both models. `corpus` is the score over all answers at once (base, tuned), for BLEU and chrF."""
-
-    name: str
-    measure: Measure
-    base: Mean
-    tuned: Mean
-    difference: Paired
-    corpus: tuple[float, float] | None = None
-
-
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """One held-out row with both answers and their scores; `marks` has every measure's (base, tuned)."""
 
@@ -67,27 +49,6 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     base_f1: float
     tuned_f1: float
     marks: dict[str, tuple[float, float]] = {}
-
-
-class JudgedBy(msgspec.Struct, frozen=True, kw_only=True):
-    """Both models by one criterion of a judge (or overall), in stars of 1 to 5; tested by signed ranks."""
-
-    criterion: str
-    base: float
-    tuned: float
-    difference: Paired
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judge said. `not_judged` counts examples on which it gave no usable answer, `flipped` is the share on
-    which the order of the two answers decided, `agreement` compares it with the user's thumbs."""
-
-    judge: str
-    examples: int
-    not_judged: int
-    criteria: tuple[JudgedBy, ...] = ()
-    flipped: float = 0.0
-    agreement: Agreement | None = None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,8 +70,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Base and tuned on the same rows.
 
     `results` has every measure; `exact_match`, `token_f1` and `loss` (nats per response token) are always there. The
-    p-values in `results` are corrected for being several (Holm), and `p_value` is the smallest of them. `score` and
-    `base_score` are 0 to 100; `problems` are the cards of what could not be measured.
+    p-values in `results` are corrected for being several (Holm), and `p_value` is the smallest of those that decide the
+    outcome. `score` and `base_score` are 0 to 100; `problems` are the cards of what could not be measured.
     """
 
     run: str
@@ -206,13 +167,10 @@ def _answered(pairs: Sequence[tuple[Answer, Answer]], questions: Mapping[int, st
 
 
 def _results(marks: Sequence[Marks], answered: Sequence[Answered]) -> list[Result]:
-    """Every measure with intervals and tests; measures that only describe are left out of the correction."""
+    """Every measure with intervals and tests, not corrected yet for being several."""
     import numpy as np
 
     paired = paired_means([each.differences for each in marks])
-    tested = [i for i, each in enumerate(marks) if each.measure.better != "neither"]
-    for i, corrected in zip(tested, with_holm([paired[i] for i in tested]), strict=True):
-        paired[i] = corrected
     values = np.array([column for each in marks for column in (each.base, each.tuned)]).T
     bounds, means = bootstrap_intervals(np.ascontiguousarray(values)), values.mean(axis=0)
     sides = [Mean(value=float(v), low=float(b[0]), high=float(b[1])) for v, b in zip(means, bounds, strict=True)]
@@ -246,12 +204,8 @@ def _judged(
     results: Sequence[Result],
     problems: tuple[Card, ...],
 ) -> Evaluation:
-    by_name = {each.name: each for each in results}
-    tested = [Tested(each.name, each.measure, each.difference) for each in results if each.measure.better != "neither"]
-    main = next((each for each in tested if each.name == suite.main), None)
-    headline = [each for name in dict.fromkeys(("exact_match", suite.main)) for each in tested if each.name == name]
-    p_value = min(each.paired.corrected for each in tested)
-    outcome = outcome_of(tested, main, len(answered))
+    found = decided(results, suite, len(answered), examples_words(len(answered)))
+    by_name = {each.name: each for each in found.results}
     return Evaluation(
         run=asked.run,
         version=asked.version,
@@ -260,16 +214,16 @@ def _judged(
         exact_match=by_name["exact_match"].difference,
         token_f1=by_name["token_f1"].difference,
         loss=by_name["loss"].difference,
-        p_value=p_value,
-        outcome=outcome,
-        verdict=verdict_of(outcome, headline, main, p_value, len(answered)),
+        p_value=found.p_value,
+        outcome=found.outcome,
+        verdict=found.verdict,
         examples=_examples(pairs, answered, marks),
         dataset_hash=asked.dataset_hash,
         side=asked.side,
         suite=suite,
-        results=tuple(results),
-        score=_score(suite, _by_side(results)[1]),
-        base_score=_score(suite, _by_side(results)[0]),
+        results=found.results,
+        score=found.score,
+        base_score=found.base_score,
         confusion=_confusions(suite, answered),
         problems=problems,
     )
@@ -287,22 +241,12 @@ def _scores(answers: Sequence[Answer], match: Mean, f1: Mean) -> Scores:
 
 def scores_with(evaluation: Evaluation, judged: Judged, base: float, tuned: float) -> Evaluation:
     """The evaluation with a judge's part; `base` and `tuned` are its shares of a full score."""
-    base_side, tuned_side = _by_side(evaluation.results)
     return msgspec.structs.replace(
         evaluation,
         judged=judged,
-        base_score=_score(evaluation.suite, base_side, base),
-        score=_score(evaluation.suite, tuned_side, tuned),
+        base_score=scored(evaluation.suite, evaluation.results, lambda result: result.base, base),
+        score=scored(evaluation.suite, evaluation.results, lambda result: result.tuned, tuned),
     )
-
-
-def _by_side(results: Sequence[Result]) -> tuple[list[tuple[Result, Mean]], list[tuple[Result, Mean]]]:
-    return [(each, each.base) for each in results], [(each, each.tuned) for each in results]
-
-
-def _score(suite: Suite, side: Sequence[tuple[Result, Mean]], judge: float | None = None) -> Score:
-    values = {result.name: mean.value for result, mean in side}
-    return score_of(values.get(suite.main), judge, values.get("length_fit"), accuracy_from=TABLE[suite.main].title)
 
 
 def _confusions(suite: Suite, answered: Sequence[Answered]) -> tuple[Confusion, Confusion] | None:

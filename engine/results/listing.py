@@ -6,7 +6,8 @@ import msgspec
 
 from engine.core.errors import DataError
 from engine.results import care
-from engine.results.evaluation import Evaluation, Mean
+from engine.results.evaluation import Evaluation
+from engine.results.measured import Mean
 from engine.results.versions import Version, Versions
 from engine.spec.records import Card
 

@@ -13,9 +13,10 @@ from rich.markup import escape
 from engine import orders
 from engine.core.errors import DataError, RunError, StudioError
 from engine.core.home import Home
-from engine.results.evaluation import Evaluation, Example, Result
+from engine.results.evaluation import Evaluation, Example
 from engine.results.following import advice_for
 from engine.results.judging import CRITERIA, Chosen, checked
+from engine.results.measured import Result
 from engine.results.verdict import chance
 from engine.results.versions import Version, Versions
 from engine.spec.folder import RunFolder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,8 +18,10 @@ from engine.spec.folder import RunFolder
 from engine.spec.methods import Method
 from engine.spec.records import RunState, StateRecord
 from engine.spec.runspec import AdapterRef, RunSpec, TrainJob
+from engine.spec.suite import TEXT_SUITE, Suite
 from tests.making import LORA, train_spec
 
+NOWHERE = Path("no-such-dataset")
 WORDS = ["lamp", "parcel", "refund", "member", "days", "order", "shop", "letter", "crack", "colour"]
 
 
@@ -98,6 +101,15 @@ def evaluation_of(place: Path, version: str, right: float, *, rows: int = 60, se
         results=place / f"{version}.jsonl", run=f"run-{version}", version=version, dataset=place, dataset_hash="dh"
     )
     return evaluate(asked)
+
+
+def asked_of(folder: Path, answers: Sequence[Answer], suite: Suite = TEXT_SUITE) -> Evaluation:
+    """These answers of the base and of a version `tuned`, scored."""
+    writer = LineWriter(folder / "results.jsonl")
+    for each in answers:
+        writer.write(each)
+    writer.close()
+    return evaluate(Asked(results=folder / "results.jsonl", run="run", version="tuned", dataset=NOWHERE, suite=suite))
 
 
 def dataset_in(datasets: Path, rows: int = 12) -> Dataset:
