@@ -35,6 +35,7 @@ async def keep_verdict(versions: Versions, folder: RunFolder, datasets: Path) ->
             version=version.id,
             dataset=datasets / job.data.dataset,
             dataset_hash=job.data.hash,
+            dataset_name=job.data.name,
             side=job.side,
             suite=job.suite,
         )

@@ -14,12 +14,12 @@ import msgspec
 from engine.core.errors import DataError
 from engine.results.clusters import clusters
 from engine.results.evaluation import Evaluation, Example
-from engine.results.measured import Mean
-from engine.results.metrics.measures import Measure
+from engine.results.shared_rows import MeasureRow, measures, shared
 from engine.results.statistics import Paired, paired_means, with_holm
 from engine.results.subjects import Subject
-from engine.results.verdict import Tested, difference
+from engine.results.verdict import Tested, difference, examples_words
 from engine.spec.records import Fact
+from engine.spec.suite import Side
 
 LEAST, MOST = 2, 5
 SHOWN_EXAMPLES = 200
@@ -32,16 +32,6 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: Subject
     evaluation: Evaluation | None
-
-
-class MeasureRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One measure of all: a mean for each in their order, the base beside them, and who is best (equals all)."""
-
-    name: str
-    measure: Measure
-    means: tuple[Mean | None, ...]
-    base: Mean | None
-    best: tuple[int, ...]
 
 
 class Pairing(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +77,14 @@ class ErrorCluster(msgspec.Struct, frozen=True, kw_only=True):
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a screen shows of a comparison. `wins` counts examples that one alone answers best, `losses` those it
-    alone answers worst, `ties` those all answer alike. `note` says what the comparison cannot say."""
+    alone answers worst, `ties` those all answer alike. Every figure is of the `rows` that all were asked, on this
+    side of the dataset. `note` says what the comparison cannot say."""
 
     subjects: tuple[Subject, ...]
     main: str
     rows: int
+    dataset: str = ""
+    side: Side = "held-out"
     measures: tuple[MeasureRow, ...]
     pairings: tuple[Pairing, ...]
     settings: tuple[SettingRow, ...]
@@ -114,21 +107,6 @@ def check_number(count: int) -> None:
         )
 
 
-def common(evaluations: Sequence[Sequence[Evaluation]]) -> list[Evaluation | None]:
-    """For each its newest evaluation on rows and by a main measure that all have; None where there is none."""
-    if not evaluations or not evaluations[0]:
-        return [None] * len(evaluations)
-    for first in evaluations[0]:
-        found = [next((each for each in own if _key(each) == _key(first)), None) for own in evaluations]
-        if all(found):
-            return list(found)
-    return [None] * len(evaluations)
-
-
-def _key(evaluation: Evaluation) -> tuple[str, str, str]:
-    return evaluation.dataset_hash, evaluation.side, evaluation.suite.main
-
-
 def compare(compared: Sequence[Compared]) -> Comparison:
     """Put them side by side. Raises DataError unless there are two to five."""
     check_number(len(compared))
@@ -136,7 +114,7 @@ def compare(compared: Sequence[Compared]) -> Comparison:
     found = [each.evaluation for each in compared]
     settings = _settings(subjects)
     evaluations = [each for each in found if each is not None]
-    rows = _common_rows(evaluations) if len(evaluations) == len(found) else []
+    rows = shared(evaluations) if len(evaluations) == len(found) else []
     if not rows:
         return Comparison(
             subjects=subjects,
@@ -155,13 +133,15 @@ def compare(compared: Sequence[Compared]) -> Comparison:
         )
     main = evaluations[0].suite.main
     pairings = _pairings(evaluations, rows, main)
-    examples = _examples(evaluations, rows, main)
+    table, examples = measures(evaluations, rows), _examples(evaluations, rows, main)
     order = sorted(examples, key=lambda each: (-each.apart, each.row))
     return Comparison(
         subjects=subjects,
         main=main,
         rows=len(rows),
-        measures=_measures(evaluations),
+        dataset=evaluations[0].dataset,
+        side=evaluations[0].side,
+        measures=table,
         pairings=pairings,
         settings=settings,
         examples=tuple(order[:SHOWN_EXAMPLES]),
@@ -169,43 +149,16 @@ def compare(compared: Sequence[Compared]) -> Comparison:
         losses=tuple(sum(_alone_worst(each, i) for each in examples) for i in range(len(subjects))),
         ties=sum(each.apart == 0 for each in examples),
         clusters=_clustered([each.prompt for each in examples], [each.marks for each in examples]),
-        verdict=_verdict(subjects, evaluations, pairings, main, len(rows)),
+        verdict=_verdict(subjects, _row(table, main), pairings, _words(evaluations[0], len(rows))),
         note=_note(evaluations, rows),
     )
 
 
-def _common_rows(evaluations: Sequence[Evaluation]) -> list[list[Example]]:
-    """For each row that all were asked, everyone's example."""
-    if len({_key(each) for each in evaluations}) != 1:
-        return []
-    by_row = [{example.row: example for example in each.examples} for each in evaluations]
-    shared = set(by_row[0]).intersection(*by_row[1:])
-    return [[own[row] for own in by_row] for row in sorted(shared)]
-
-
 def _note(evaluations: Sequence[Evaluation], rows: Sequence[object]) -> str:
     most = max(len(each.examples) for each in evaluations)
-    return "" if len(rows) == most else f"Only the {len(rows)} rows that all were asked are compared, of {most}."
-
-
-def _measures(evaluations: Sequence[Evaluation]) -> tuple[MeasureRow, ...]:
-    names = dict.fromkeys(result.name for each in evaluations for result in each.results)
-    return tuple(_measure(name, evaluations) for name in names)
-
-
-def _measure(name: str, evaluations: Sequence[Evaluation]) -> MeasureRow:
-    results = [each.result(name) for each in evaluations]
-    known = next(each for each in results if each is not None)
-    means = tuple(each.tuned if each else None for each in results)
-    values = [mean.value for mean in means if mean is not None]
-    top = {"more": max(values), "less": min(values), "neither": None}[known.measure.better]
-    return MeasureRow(
-        name=name,
-        measure=known.measure,
-        means=means,
-        base=known.base,
-        best=tuple(i for i, mean in enumerate(means) if mean is not None and mean.value == top),
-    )
+    if len(rows) == most:
+        return ""
+    return f"Only the {len(rows)} rows that all were asked are compared, of {most}; every figure here is of these."
 
 
 def _pairings(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: str) -> tuple[Pairing, ...]:
@@ -287,12 +240,17 @@ def _clustered(prompts: Sequence[str], marks: Sequence[tuple[float, ...]]) -> tu
     return tuple(sorted(found, key=lambda each: -sum(each.errors) / each.examples))
 
 
-def _verdict(
-    subjects: Sequence[Subject], evaluations: Sequence[Evaluation], pairings: Sequence[Pairing], main: str, rows: int
-) -> str:
-    """Who leads by the main measure, and against whom that is more than chance."""
-    row = _measure(main, evaluations)
-    leader = row.best[0]
+def _row(table: Sequence[MeasureRow], name: str) -> MeasureRow:
+    return next(row for row in table if row.name == name)
+
+
+def _words(evaluation: Evaluation, rows: int) -> str:
+    return examples_words(rows, evaluation.side, evaluation.dataset)
+
+
+def _verdict(subjects: Sequence[Subject], row: MeasureRow, pairings: Sequence[Pairing], rows: str) -> str:
+    """Who leads by the main measure, and against whom that is more than chance; `rows` are the examples in words."""
+    main, leader = row.name, row.best[0]
     beaten, open_ = [], []
     for pairing in pairings:
         if pairing.name == main and leader in (pairing.first, pairing.second):
@@ -300,13 +258,13 @@ def _verdict(
             (beaten if pairing.winner == leader else open_).append(other)
     title = subjects[leader].title
     if not beaten:
-        return f"No difference in {row.measure.title} is shown between them, on {rows} examples."
+        return f"No difference in {row.measure.title} is shown between them, on {rows}."
     words = f"{title} is better in {row.measure.title} than {_and([subjects[i].title for i in beaten])}"
     if len(subjects) == LEAST:
         (only,) = (each for each in pairings if each.name == main)
         words += f": {difference(row.measure, _towards(only, leader))}"
     rest = f" No difference is shown against {_and([subjects[i].title for i in open_])}." if open_ else ""
-    return f"{words}, on {rows} examples.{rest}"
+    return f"{words}, on {rows}.{rest}"
 
 
 def _towards(pairing: Pairing, leader: int) -> Paired:

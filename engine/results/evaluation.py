@@ -11,12 +11,12 @@ import msgspec
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
 from engine.results.deciding import decided, scored
-from engine.results.measured import Judged, Mean, Result
+from engine.results.measured import Judged, Mean, Result, means_of
 from engine.results.metrics.labels import Confusion, confusion, labels_of
 from engine.results.metrics.measures import Answered, Marks, marked
 from engine.results.metrics.overlap import corpus_bleu, corpus_chrf
 from engine.results.score import Score
-from engine.results.statistics import Paired, bootstrap_intervals, paired_means
+from engine.results.statistics import Paired, paired_means
 from engine.results.verdict import Outcome, examples_words
 from engine.spec.answers import BASE, Answer
 from engine.spec.files import LineReader
@@ -54,7 +54,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Which answers are scored, and how: one evaluation run, one version of it, the rows and what to measure.
 
-    `results` is the run's file of answers, `dataset` the folder whose rows were asked.
+    `results` is the run's file of answers, `dataset` the folder whose rows were asked, called `dataset_name`.
     """
 
     results: Path
@@ -62,6 +62,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     dataset: Path
     dataset_hash: str = ""
+    dataset_name: str = ""
     side: Side = "held-out"
     suite: Suite = Suite()
 
@@ -86,6 +87,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     examples: tuple[Example, ...]
     dataset_hash: str = ""
+    dataset: str = ""
     side: Side = "held-out"
     suite: Suite = Suite()
     results: tuple[Result, ...] = ()
@@ -168,12 +170,8 @@ def _answered(pairs: Sequence[tuple[Answer, Answer]], questions: Mapping[int, st
 
 def _results(marks: Sequence[Marks], answered: Sequence[Answered]) -> list[Result]:
     """Every measure with intervals and tests, not corrected yet for being several."""
-    import numpy as np
-
     paired = paired_means([each.differences for each in marks])
-    values = np.array([column for each in marks for column in (each.base, each.tuned)]).T
-    bounds, means = bootstrap_intervals(np.ascontiguousarray(values)), values.mean(axis=0)
-    sides = [Mean(value=float(v), low=float(b[0]), high=float(b[1])) for v, b in zip(means, bounds, strict=True)]
+    sides = means_of([column for each in marks for column in (each.base, each.tuned)])
     return [
         Result(
             name=each.name,
@@ -204,7 +202,7 @@ def _judged(
     results: Sequence[Result],
     problems: tuple[Card, ...],
 ) -> Evaluation:
-    found = decided(results, suite, len(answered), examples_words(len(answered)))
+    found = decided(results, suite, len(answered), examples_words(len(answered), asked.side, asked.dataset_name))
     by_name = {each.name: each for each in found.results}
     return Evaluation(
         run=asked.run,
@@ -219,6 +217,7 @@ def _judged(
         verdict=found.verdict,
         examples=_examples(pairs, answered, marks),
         dataset_hash=asked.dataset_hash,
+        dataset=asked.dataset_name,
         side=asked.side,
         suite=suite,
         results=found.results,

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.results.metrics.measures import Measure
 from engine.results.statistics import Paired, examples_for
+from engine.spec.suite import Side
 
 FEW = 20
 """Fewer examples than this show only the plainest differences."""
@@ -152,6 +153,7 @@ def _could_be_shown(main: Tested | None, examples: int) -> str:
     return could if enough <= examples else f"{could} About {enough:,} examples would show one of {100 * MATTERS:.0f}."
 
 
-def examples_words(count: int) -> str:
-    """How many examples, in words."""
-    return f"{count:,} held-out example{'s' if count != 1 else ''}"
+def examples_words(count: int, side: Side = "held-out", dataset: str = "") -> str:
+    """How many examples, of which side of which dataset, where that is known."""
+    kind = "" if side == "all" else f"{side} "
+    return f"{count:,} {kind}example{'s' if count != 1 else ''}" + (f" of “{dataset}”" if dataset else "")

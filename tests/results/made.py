@@ -98,7 +98,12 @@ def evaluation_of(place: Path, version: str, right: float, *, rows: int = 60, se
             )
     writer.close()
     asked = Asked(
-        results=place / f"{version}.jsonl", run=f"run-{version}", version=version, dataset=place, dataset_hash="dh"
+        results=place / f"{version}.jsonl",
+        run=f"run-{version}",
+        version=version,
+        dataset=place,
+        dataset_hash="dh",
+        dataset_name="support",
     )
     return evaluate(asked)
 
