@@ -14,12 +14,13 @@ import msgspec
 from engine.core.errors import DataError
 from engine.results.clusters import clusters
 from engine.results.evaluation import Evaluation, Example
-from engine.results.shared_rows import MeasureRow, measures, shared
+from engine.results.metrics.measures import TABLE
+from engine.results.shared_rows import MeasureRow, main_by, measures, shared
 from engine.results.statistics import Paired, paired_means, with_holm
 from engine.results.subjects import Subject
 from engine.results.verdict import Tested, difference, examples_words
 from engine.spec.records import Fact
-from engine.spec.suite import Side
+from engine.spec.suite import Metric, Side
 
 LEAST, MOST = 2, 5
 SHOWN_EXAMPLES = 200
@@ -115,7 +116,8 @@ def compare(compared: Sequence[Compared]) -> Comparison:
     settings = _settings(subjects)
     evaluations = [each for each in found if each is not None]
     rows = shared(evaluations) if len(evaluations) == len(found) else []
-    if not rows:
+    main = main_by(evaluations, rows)
+    if main is None:
         return Comparison(
             subjects=subjects,
             main="",
@@ -131,9 +133,8 @@ def compare(compared: Sequence[Compared]) -> Comparison:
             verdict="Which is better cannot be said: they were not evaluated on the same rows.",
             note="Evaluate all of them on one dataset to see what is shown.",
         )
-    main = evaluations[0].suite.main
     pairings = _pairings(evaluations, rows, main)
-    table, examples = measures(evaluations, rows), _examples(evaluations, rows, main)
+    table, examples = measures(evaluations, rows, main), _examples(rows, main)
     order = sorted(examples, key=lambda each: (-each.apart, each.row))
     return Comparison(
         subjects=subjects,
@@ -161,7 +162,9 @@ def _note(evaluations: Sequence[Evaluation], rows: Sequence[object]) -> str:
     return f"Only the {len(rows)} rows that all were asked are compared, of {most}; every figure here is of these."
 
 
-def _pairings(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: str) -> tuple[Pairing, ...]:
+def _pairings(
+    evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: Metric
+) -> tuple[Pairing, ...]:
     """Each two by the main measure, exact match and loss; p-values corrected over all of them together."""
     names = [name for name in dict.fromkeys((main, "exact_match", "loss")) if name in rows[0][0].marks]
     keys = [(a, b, name) for a, b in combinations(range(len(evaluations)), 2) for name in names]
@@ -170,7 +173,7 @@ def _pairings(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example
     for (a, b, name), paired in zip(keys, with_holm(paired_means(columns)), strict=True):
         result = evaluations[a].result(name)
         assert result is not None
-        direction = Tested(name, result.measure, paired).direction
+        direction = Tested(name, TABLE[main] if name == main else result.measure, paired).direction
         winner = {1: b, -1: a, 0: None}[direction]
         found.append(Pairing(first=a, second=b, name=name, paired=paired, winner=winner))
     return tuple(found)
@@ -182,9 +185,8 @@ def _settings(subjects: Sequence[Subject]) -> tuple[SettingRow, ...]:
     return tuple(row for row in rows if len(set(row.values)) > 1)
 
 
-def _examples(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: str) -> list[ExampleRow]:
-    result = evaluations[0].result(main)
-    sign = -1.0 if result and result.measure.better == "less" else 1.0
+def _examples(rows: Sequence[Sequence[Example]], main: Metric) -> list[ExampleRow]:
+    sign = -1.0 if TABLE[main].better == "less" else 1.0
     found = []
     for row in rows:
         marks = tuple(example.marks[main][1] for example in row)
@@ -219,7 +221,7 @@ def _alone_worst(example: ExampleRow, place: int) -> bool:
 
 def errors_by_topic(evaluation: Evaluation) -> tuple[ErrorCluster, ...]:
     """One evaluation's questions in groups: the base's errors beside the tuned model's. Heavy (numpy)."""
-    main = evaluation.suite.main
+    main = evaluation.main
     rows = [(each.prompt, each.marks[main]) for each in evaluation.examples if main in each.marks]
     return _clustered([prompt for prompt, _ in rows], [marks for _, marks in rows])
 

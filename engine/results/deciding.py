@@ -14,9 +14,10 @@ from engine.results.metrics.measures import TABLE
 from engine.results.score import Score, score_of
 from engine.results.statistics import with_holm
 from engine.results.verdict import Evidence, Outcome, Tested, outcome_of, verdict_of
-from engine.spec.suite import Suite
+from engine.spec.suite import Metric, Suite
 
-MATCH, LOSS = "exact_match", "loss"
+MATCH: Metric = "exact_match"
+LOSS: Metric = "loss"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,11 @@ def decided(results: Sequence[Result], suite: Suite, examples: int, rows: str) -
     )
 
 
+def main_of(results: Sequence[Result], suite: Suite) -> Metric:
+    """The measure that stands for accuracy; exact match where the suite's own could not be measured."""
+    return suite.main if any(each.name == suite.main for each in results) else MATCH
+
+
 def _corrected(results: Sequence[Result]) -> tuple[Result, ...]:
     """Measures that only describe are left out of the correction."""
     tested = [each for each in results if each.measure.better != "neither"]
@@ -52,17 +58,18 @@ def _corrected(results: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def _evidence(results: Sequence[Result], suite: Suite, examples: int, rows: str) -> Evidence:
+    main = main_of(results, suite)
     tested = {
         each.name: Tested(each.name, each.measure, each.difference)
         for each in results
         if each.measure.better != "neither"
     }
-    names = [name for name in dict.fromkeys((MATCH, suite.main)) if name in tested and name != LOSS]
+    names = [name for name in dict.fromkeys((MATCH, main)) if name in tested and name != LOSS]
     return Evidence(
         deciding=tuple(tested[name] for name in names),
         others=tuple(each for name, each in tested.items() if name not in (*names, LOSS)),
         loss=tested.get(LOSS),
-        main=tested.get(suite.main),
+        main=tested.get(main),
         examples=examples,
         rows=rows,
     )
@@ -72,5 +79,5 @@ def scored(
     suite: Suite, results: Sequence[Result], side: Callable[[Result], Mean], judge: float | None = None
 ) -> Score:
     """The score of one side; `judge` is its share of a judge's stars."""
-    values = {result.name: side(result).value for result in results}
-    return score_of(values.get(suite.main), judge, values.get("length_fit"), accuracy_from=TABLE[suite.main].title)
+    values, main = {result.name: side(result).value for result in results}, main_of(results, suite)
+    return score_of(values.get(main), judge, values.get("length_fit"), accuracy_from=TABLE[main].title)

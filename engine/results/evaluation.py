@@ -10,9 +10,9 @@ import msgspec
 
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
-from engine.results.deciding import decided, scored
+from engine.results.deciding import decided, main_of, scored
 from engine.results.measured import Judged, Mean, Result, means_of
-from engine.results.metrics.labels import Confusion, confusion, labels_of
+from engine.results.metrics.labels import Confusion, confusion, labels_of, repeated
 from engine.results.metrics.measures import Answered, Marks, marked
 from engine.results.metrics.overlap import corpus_bleu, corpus_chrf
 from engine.results.score import Score
@@ -96,6 +96,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     confusion: tuple[Confusion, Confusion] | None = None
     problems: tuple[Card, ...] = ()
     judged: Judged | None = None
+
+    @property
+    def main(self) -> str:
+        """The measure that stands for accuracy: the suite's own, or exact match where that could not be measured."""
+        return main_of(self.results, self.suite)
 
     def result(self, name: str) -> Result | None:
         """One measure by its name; None when it was not measured."""
@@ -251,7 +256,7 @@ def scores_with(evaluation: Evaluation, judged: Judged, base: float, tuned: floa
 def _confusions(suite: Suite, answered: Sequence[Answered]) -> tuple[Confusion, Confusion] | None:
     references = [each.reference for each in answered]
     labels = labels_of(references) if "label" in suite.metrics else ()
-    if not labels:
+    if not repeated(labels, references):
         return None
     base = confusion([each.base for each in answered], references, labels)
     return base, confusion([each.tuned for each in answered], references, labels)

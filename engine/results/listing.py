@@ -44,7 +44,7 @@ def listed(versions: Versions, version: Version) -> Listed:
     used = care.active(versions, version.name)
     archived = versions.archived(version)
     score = evaluation.score if evaluation else None
-    result = evaluation.result(evaluation.suite.main) if evaluation else None
+    result = evaluation.result(evaluation.main) if evaluation else None
     return Listed(
         version=version,
         active=used is not None and used.id == version.id,

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from engine.results.deciding import MATCH
 from engine.results.evaluation import Evaluation, Example
 from engine.results.measured import Mean, means_of
-from engine.results.metrics.measures import Measure
-from engine.spec.suite import Side
+from engine.results.metrics.measures import TABLE, Measure
+from engine.spec.suite import Metric, Side
 
 PREFERRED: dict[Side, int] = {"held-out": 2, "test": 1, "all": 0}
 """Rows that nobody was trained on say more than all rows of a dataset."""
@@ -58,9 +59,19 @@ def shared(evaluations: Sequence[Evaluation]) -> list[list[Example]]:
     return [[own[row] for own in by_row] for row in sorted(rows)]
 
 
-def measures(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]]) -> tuple[MeasureRow, ...]:
-    """Every measure of all of them on the rows they share."""
+def main_by(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]]) -> Metric | None:
+    """The measure to compare by: the suite's own, exact match where one lacks that; None where nothing can be."""
+    wanted = dict.fromkeys((evaluations[0].suite.main, MATCH)) if rows else ()
+    marks = [example.marks for row in rows for example in row]
+    return next((name for name in wanted if all(name in each for each in marks)), None)
+
+
+def measures(
+    evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: Metric
+) -> tuple[MeasureRow, ...]:
+    """Every measure of all of them on the rows they share; the `main` one decides, whatever else it did."""
     known = {result.name: result.measure for each in reversed(evaluations) for result in each.results}
+    known[main] = TABLE[main]
     names = dict.fromkeys(result.name for each in evaluations for result in each.results)
     sides = [_sides(each, [row[place] for row in rows]) for place, each in enumerate(evaluations)]
     return tuple(_measure(name, known[name], [side.get(name) for side in sides]) for name in names)

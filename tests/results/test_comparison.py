@@ -11,11 +11,12 @@ import pytest
 from engine.core.errors import DataError
 from engine.results.clusters import clusters
 from engine.results.comparing import compare_named, named
-from engine.results.comparison import Compared, Comparison, compare
+from engine.results.comparison import Compared, Comparison, compare, errors_by_topic
 from engine.results.evaluation import Evaluation
 from engine.results.shared_rows import common
 from engine.results.subjects import Subject, settings_of
 from engine.results.versions import Versions
+from engine.spec.suite import Metric
 from tests.results.made import evaluation_of, finished_run, spec_of, version_in
 
 SHARES = {"a": 0.2, "b": 0.9, "c": 0.85}
@@ -128,6 +129,27 @@ def test_every_figure_and_the_leader_are_of_the_rows_that_all_were_asked(
     match = next(row for row in found.measures if row.name == "exact_match")
     best = max(mean.value for mean in match.means if mean)
     assert match.best == tuple(i for i, mean in enumerate(match.means) if mean and mean.value == best)
+
+
+def without(evaluation: Evaluation | None, name: Metric) -> Evaluation:
+    """An evaluation that this was wanted of as the main measure, and could not be measured in."""
+    assert evaluation is not None
+    marks = [
+        msgspec.structs.replace(each, marks={key: mark for key, mark in each.marks.items() if key != name})
+        for each in evaluation.examples
+    ]
+    results = tuple(each for each in evaluation.results if each.name != name)
+    suite = msgspec.structs.replace(evaluation.suite, main=name)
+    return msgspec.structs.replace(evaluation, examples=tuple(marks), results=results, suite=suite)
+
+
+def test_what_lacks_its_main_measure_is_compared_by_exact_match(compared: tuple[Compared, ...]) -> None:
+    old = [msgspec.structs.replace(each, evaluation=without(each.evaluation, "label")) for each in compared[:2]]
+    found = compare(old)
+    assert found.main == "exact_match" and "b is better in exact match than a: +70 points" in found.verdict
+    assert old[0].evaluation and old[0].evaluation.main == "exact_match"
+    topics = errors_by_topic(old[0].evaluation)
+    assert sum(each.examples for each in topics) == 60
 
 
 def test_a_comparison_says_which_rows_of_which_data_it_is_of(compared: tuple[Compared, ...], three: Comparison) -> None:

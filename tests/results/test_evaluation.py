@@ -188,6 +188,18 @@ def test_labels_are_counted_in_a_confusion(tmp_path: Path) -> None:
     assert result.score and result.score.parts[0].measure == "label accuracy"
 
 
+@pytest.mark.parametrize("labels", [60, 120], ids=["each label twice", "every label once"])
+def test_labels_are_measured_however_many_there_are(tmp_path: Path, labels: int) -> None:
+    wanted = [f"intent {i % labels}" for i in range(120)]
+    made = [answer(i, BASE, "intent 0", label) for i, label in enumerate(wanted)]
+    made += [answer(i, "tuned", label.title(), label) for i, label in enumerate(wanted)]
+    result = asked_of(tmp_path, made, LABEL_SUITE)
+    accuracy = result.result("label")
+    assert accuracy and accuracy.tuned.value == 1.0 and result.main == "label"
+    assert "label accuracy +" in result.verdict and result.score and result.score.value == 100.0
+    assert (result.confusion is None) is (labels == 120)
+
+
 def test_a_better_length_alone_is_not_better(tmp_path: Path) -> None:
     made = [answer(i, BASE, "x z w v q p") for i in range(60)] + [answer(i, "tuned", "x z") for i in range(60)]
     assert asked_of(tmp_path, made).outcome == "no difference shown"
