@@ -16,7 +16,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """One version and how it stands.
 
     `base_problem` is what is wrong with its base, `files_problem` what is wrong with its own files. `main` is its mean
-    in the measure that its newest evaluation turns on, called `measure`, with the unit of that.
+    in the measure that its own evaluation turns on, called `measure`, with the unit of that.
     """
 
     version: Version
