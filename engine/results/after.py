@@ -36,6 +36,7 @@ async def keep_verdict(versions: Versions, folder: RunFolder, datasets: Path) ->
             dataset=datasets / job.data.dataset,
             dataset_hash=job.data.hash,
             dataset_name=job.data.name,
+            trained_on=versions.trained_on(version),
             side=job.side,
             suite=job.suite,
         )

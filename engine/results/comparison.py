@@ -156,10 +156,12 @@ def compare(compared: Sequence[Compared]) -> Comparison:
 
 
 def _note(evaluations: Sequence[Evaluation], rows: Sequence[object]) -> str:
+    """What limits the comparison: rows that not all were asked, and rows that were trained on."""
     most = max(len(each.examples) for each in evaluations)
-    if len(rows) == most:
-        return ""
-    return f"Only the {len(rows)} rows that all were asked are compared, of {most}; every figure here is of these."
+    part = f"Only the {len(rows)} rows that all were asked are compared, of {most}; every figure here is of these."
+    seen = "Some of these rows were trained on, which makes a version look better than it is."
+    said = (part if len(rows) < most else "", seen if any(each.trained for each in evaluations) else "")
+    return " ".join(each for each in said if each)
 
 
 def _pairings(

@@ -31,10 +31,18 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     base_score: Score
 
 
-def decided(results: Sequence[Result], suite: Suite, examples: int, rows: str) -> Decision:
-    """What these measures of base and tuned allow to say; `rows` are the examples in words, with their number."""
+class Examples(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked: how many examples, in words too, and how many of them the tuned model was trained on."""
+
+    count: int
+    words: str
+    trained: int = 0
+
+
+def decided(results: Sequence[Result], suite: Suite, asked: Examples) -> Decision:
+    """What these measures of base and tuned allow to say."""
     results = _corrected(results)
-    found = _evidence(results, suite, examples, rows)
+    found = _evidence(results, suite, asked)
     return Decision(
         results=results,
         p_value=min((each.paired.corrected for each in found.deciding), default=1.0),
@@ -57,7 +65,7 @@ def _corrected(results: Sequence[Result]) -> tuple[Result, ...]:
     return tuple(msgspec.structs.replace(each, difference=family.get(each.name, each.difference)) for each in results)
 
 
-def _evidence(results: Sequence[Result], suite: Suite, examples: int, rows: str) -> Evidence:
+def _evidence(results: Sequence[Result], suite: Suite, asked: Examples) -> Evidence:
     main = main_of(results, suite)
     tested = {
         each.name: Tested(each.name, each.measure, each.difference)
@@ -70,8 +78,9 @@ def _evidence(results: Sequence[Result], suite: Suite, examples: int, rows: str)
         others=tuple(each for name, each in tested.items() if name not in (*names, LOSS)),
         loss=tested.get(LOSS),
         main=tested.get(main),
-        examples=examples,
-        rows=rows,
+        examples=asked.count,
+        rows=asked.words,
+        trained=asked.trained,
     )
 
 

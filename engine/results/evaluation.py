@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
-from engine.results.deciding import decided, main_of, scored
+from engine.results.deciding import Examples, decided, main_of, scored
 from engine.results.measured import Judged, Mean, Result, means_of
 from engine.results.metrics.labels import Confusion, confusion, labels_of, repeated
 from engine.results.metrics.measures import Answered, Marks, marked
@@ -55,6 +56,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Which answers are scored, and how: one evaluation run, one version of it, the rows and what to measure.
 
     `results` is the run's file of answers, `dataset` the folder whose rows were asked, called `dataset_name`.
+    `trained_on` are the hashes of what the version was trained on.
     """
 
     results: Path
@@ -63,6 +65,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     dataset: Path
     dataset_hash: str = ""
     dataset_name: str = ""
+    trained_on: tuple[str, ...] = ()
     side: Side = "held-out"
     suite: Suite = Suite()
 
@@ -72,7 +75,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     `results` has every measure; `exact_match`, `token_f1` and `loss` (nats per response token) are always there. The
     p-values in `results` are corrected for being several (Holm), and `p_value` is the smallest of those that decide the
-    outcome. `score` and `base_score` are 0 to 100; `problems` are the cards of what could not be measured.
+    outcome. `score` and `base_score` are 0 to 100; `trained` is how many of the examples the version was trained on;
+    `problems` are the cards of what could not be measured.
     """
 
     run: str
@@ -89,6 +93,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     dataset_hash: str = ""
     dataset: str = ""
     side: Side = "held-out"
+    trained: int = 0
     suite: Suite = Suite()
     results: tuple[Result, ...] = ()
     score: Score | None = None
@@ -120,11 +125,13 @@ def evaluate(asked: Asked) -> Evaluation:
             "Let the evaluation run to its end, or start it again.",
         )
     suite = _with_basics(asked.suite)
-    answered = _answered(pairs, questions_of(asked.dataset))
+    rows = _rows(asked.dataset)
+    answered = _answered(pairs, rows)
     marks, problems = marked(suite, answered)
     marks = [_deciding(suite, each) for each in marks]
     results = _results(marks, answered)
-    return _judged(asked, suite, pairs, answered, marks, results, tuple(problems))
+    made = _Made(suite, pairs, answered, marks, results, _seen(asked, pairs, rows))
+    return _decided(asked, made, tuple(problems))
 
 
 def _deciding(suite: Suite, marks: Marks) -> Marks:
@@ -149,20 +156,36 @@ def _pairs(answers: Sequence[Answer], tuned: str) -> list[tuple[Answer, Answer]]
     return [(said[BASE][row], said[tuned][row]) for row in sorted(said[BASE].keys() & said[tuned].keys())]
 
 
-def questions_of(dataset: Path) -> dict[int, str]:
-    """The last thing the user said in each row, by the row's number; empty when the dataset is gone."""
+class _Row(NamedTuple):
+    """The last thing the user said in a row of a dataset, and whether the row is for training."""
+
+    question: str | None
+    trained: bool
+
+
+def _rows(dataset: Path) -> dict[int, _Row]:
+    """The rows by their numbers; empty when the dataset is gone."""
+    found = {}
     try:
-        rows = list(rows_in(dataset))
+        for number, row in enumerate(rows_in(dataset)):
+            said = [each.content for each in row.messages if each.role == "user"]
+            found[number] = _Row(said[-1] if said else None, row.split == "train")
     except StudioError:
         return {}
-    asked = {number: [each.content for each in row.messages if each.role == "user"] for number, row in enumerate(rows)}
-    return {number: words[-1] for number, words in asked.items() if words}
+    return found
 
 
-def _answered(pairs: Sequence[tuple[Answer, Answer]], questions: Mapping[int, str]) -> list[Answered]:
+def _seen(asked: Asked, pairs: Sequence[tuple[Answer, Answer]], rows: Mapping[int, _Row]) -> int:
+    """How many of the rows that were asked the version was trained on."""
+    if asked.side != "all" or asked.dataset_hash not in asked.trained_on:
+        return 0
+    return sum(base.row in rows and rows[base.row].trained for base, _ in pairs)
+
+
+def _answered(pairs: Sequence[tuple[Answer, Answer]], rows: Mapping[int, _Row]) -> list[Answered]:
     return [
         Answered(
-            questions.get(base.row, base.prompt),
+            (rows[base.row].question if base.row in rows else None) or base.prompt,
             base.reference,
             base.text,
             after.text,
@@ -198,16 +221,21 @@ def _corpus(name: str, answered: Sequence[Answered]) -> tuple[float, float] | No
     return score([each.base for each in answered], references), score([each.tuned for each in answered], references)
 
 
-def _judged(
-    asked: Asked,
-    suite: Suite,
-    pairs: Sequence[tuple[Answer, Answer]],
-    answered: Sequence[Answered],
-    marks: Sequence[Marks],
-    results: Sequence[Result],
-    problems: tuple[Card, ...],
-) -> Evaluation:
-    found = decided(results, suite, len(answered), examples_words(len(answered), asked.side, asked.dataset_name))
+class _Made(NamedTuple):
+    """What an evaluation is put together from."""
+
+    suite: Suite
+    pairs: Sequence[tuple[Answer, Answer]]
+    answered: Sequence[Answered]
+    marks: Sequence[Marks]
+    results: Sequence[Result]
+    trained: int
+
+
+def _decided(asked: Asked, made: _Made, problems: tuple[Card, ...]) -> Evaluation:
+    pairs, answered = made.pairs, made.answered
+    words = examples_words(len(answered), asked.side, asked.dataset_name)
+    found = decided(made.results, made.suite, Examples(count=len(answered), words=words, trained=made.trained))
     by_name = {each.name: each for each in found.results}
     return Evaluation(
         run=asked.run,
@@ -220,15 +248,16 @@ def _judged(
         p_value=found.p_value,
         outcome=found.outcome,
         verdict=found.verdict,
-        examples=_examples(pairs, answered, marks),
+        examples=_examples(pairs, answered, made.marks),
         dataset_hash=asked.dataset_hash,
         dataset=asked.dataset_name,
         side=asked.side,
-        suite=suite,
+        trained=made.trained,
+        suite=made.suite,
         results=found.results,
         score=found.score,
         base_score=found.base_score,
-        confusion=_confusions(suite, answered),
+        confusion=_confusions(made.suite, answered),
         problems=problems,
     )
 

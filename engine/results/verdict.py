@@ -51,7 +51,8 @@ class Tested(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What was tested of two models on the same examples: what decides, the loss, and everything else.
 
-    `main` is the measure that accuracy is; `rows` says which examples they were, with their number.
+    `main` is the measure that accuracy is; `rows` says which examples they were, with their number, and `trained` how
+    many of them the tuned model was trained on.
     """
 
     deciding: tuple[Tested, ...]
@@ -60,6 +61,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     main: Tested | None = None
     examples: int
     rows: str
+    trained: int = 0
 
 
 def outcome_of(found: Evidence) -> Outcome:
@@ -80,12 +82,8 @@ def verdict_of(found: Evidence) -> str:
     numbers = ", ".join(each.figure for each in found.deciding)
     shown = outcome in ("better", "worse", "mixed")
     could = "" if shown else _could_be_shown(found.main, found.examples)
-    parts = (
-        f"{_SENTENCES[outcome]}: {numbers}, on {found.rows}.",
-        could,
-        _apart(found, outcome),
-        _loss(found, outcome),
-    )
+    head = f"{_SENTENCES[outcome]}: {numbers}, on {found.rows}."
+    parts = (head, could, _apart(found, outcome), _loss(found, outcome), _seen(found))
     return " ".join(part for part in parts if part)
 
 
@@ -142,6 +140,14 @@ def _loss(found: Evidence, outcome: Outcome) -> str:
         return f"The tuned model {words}; its answers are not shown to differ."
     against = outcome != "mixed" and way != (1 if outcome == "better" else -1)
     return f"But it {words}." if against else f"It {words}."
+
+
+def _seen(found: Evidence) -> str:
+    """That rows were trained on, where some were."""
+    if not found.trained:
+        return ""
+    which = "all" if found.trained == found.examples else f"{found.trained:,}"
+    return f"It was trained on {which} of these, and looks better there than on new ones: ask held-out rows."
 
 
 def _could_be_shown(main: Tested | None, examples: int) -> str:

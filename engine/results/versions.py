@@ -150,6 +150,14 @@ class Versions:
                 "Or train it again.",
             ) from error
 
+    def trained_on(self, version: Version) -> tuple[str, ...]:
+        """The hashes of the datasets that it, and those it went on from as far as they are here, were trained on."""
+        known = {each.id: each for each in self.all()}
+        found = {version.id: version}
+        while (parent := known.get(version.parent)) and parent.id not in found:
+            found[parent.id] = version = parent
+        return tuple(dict.fromkeys(each.dataset_hash for each in found.values() if each.dataset_hash))
+
     def job(self, version: Version) -> TrainJob:
         """The training that made the version. Raises DataError."""
         job = self.spec(version).job

@@ -18,7 +18,7 @@ from engine.spec.folder import RunFolder
 from engine.spec.methods import Method
 from engine.spec.records import RunState, StateRecord
 from engine.spec.runspec import AdapterRef, RunSpec, TrainJob
-from engine.spec.suite import TEXT_SUITE, Suite
+from engine.spec.suite import TEXT_SUITE, Side, Suite
 from tests.making import LORA, train_spec
 
 NOWHERE = Path("no-such-dataset")
@@ -108,13 +108,32 @@ def evaluation_of(place: Path, version: str, right: float, *, rows: int = 60, se
     return evaluate(asked)
 
 
-def asked_of(folder: Path, answers: Sequence[Answer], suite: Suite = TEXT_SUITE) -> Evaluation:
+def asked_of(
+    folder: Path,
+    answers: Sequence[Answer],
+    suite: Suite = TEXT_SUITE,
+    *,
+    dataset: Dataset | None = None,
+    side: Side = "held-out",
+    trained_on: tuple[str, ...] = (),
+) -> Evaluation:
     """These answers of the base and of a version `tuned`, scored."""
     writer = LineWriter(folder / "results.jsonl")
     for each in answers:
         writer.write(each)
     writer.close()
-    return evaluate(Asked(results=folder / "results.jsonl", run="run", version="tuned", dataset=NOWHERE, suite=suite))
+    asked = Asked(
+        results=folder / "results.jsonl",
+        run="run",
+        version="tuned",
+        dataset=folder / "datasets" / dataset.id if dataset else NOWHERE,
+        dataset_hash=dataset.hash if dataset else "",
+        dataset_name=dataset.name if dataset else "",
+        side=side,
+        trained_on=trained_on,
+        suite=suite,
+    )
+    return evaluate(asked)
 
 
 def dataset_in(datasets: Path, rows: int = 12) -> Dataset:

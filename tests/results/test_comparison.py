@@ -154,13 +154,15 @@ def test_what_lacks_its_main_measure_is_compared_by_exact_match(compared: tuple[
 
 def test_a_comparison_says_which_rows_of_which_data_it_is_of(compared: tuple[Compared, ...], three: Comparison) -> None:
     assert (three.dataset, three.side) == ("support", "held-out")
+    change = msgspec.structs.replace
     everything = [
-        msgspec.structs.replace(each, evaluation=msgspec.structs.replace(each.evaluation, dataset="mc", side="all"))
+        change(each, evaluation=change(each.evaluation, dataset="mc", side="all", trained=48))
         for each in compared[:2]
         if each.evaluation is not None
     ]
     found = compare(everything)
     assert (found.dataset, found.side) == ("mc", "all") and "on 60 examples of “mc”." in found.verdict
+    assert "Some of these rows were trained on" in found.note and not three.note
 
 
 @pytest.mark.parametrize("count", [0, 1, 6])

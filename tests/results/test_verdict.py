@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.results.deciding import Decision, decided
+from engine.results.deciding import Decision, Examples, decided
 from engine.results.evaluation import Evaluation
 from engine.results.measured import Mean, Result
 from engine.results.metrics.measures import TABLE
 from engine.results.statistics import Paired, paired_means
 from engine.results.verdict import chance, difference
 from engine.spec.answers import BASE, Answer
-from engine.spec.suite import LABEL_SUITE, TEXT_SUITE, Metric, Suite
-from tests.results.made import asked_of
+from engine.spec.suite import LABEL_SUITE, TEXT_SUITE, Metric, Side, Suite
+from tests.results.made import asked_of, dataset_in
 
 NAMES: tuple[Metric, ...] = ("exact_match", "token_f1", "bleu", "chrf", "rouge_l", "loss")
 
@@ -50,7 +50,7 @@ def result_of(name: Metric, paired: Paired) -> Result:
 
 
 def decision(*results: Result, suite: Suite = TEXT_SUITE) -> Decision:
-    return decided(results, suite, 60, "60 held-out examples")
+    return decided(results, suite, Examples(count=60, words="60 held-out examples"))
 
 
 @pytest.mark.parametrize(("tuned", "way"), [(1.8, "more"), (2.2, "less")])
@@ -128,6 +128,31 @@ def test_another_measure_that_differs_is_told_where_what_decides_shows_nothing()
 def test_a_difference_is_never_rounded_to_nothing_or_called_minus_nothing(value: float, words: str) -> None:
     paired = Paired(difference=value, low=value, high=value, p_value=1.0, test="")
     assert difference(TABLE["token_f1"], paired) == f"{words} (p = 1.000)"
+
+
+@pytest.mark.parametrize(
+    ("side", "trained_on", "words"),
+    [
+        ("held-out", True, "on 30 held-out examples of “rows”."),
+        ("test", True, "on 30 test examples of “rows”."),
+        ("all", False, "on 30 examples of “rows”."),
+        (
+            "all",
+            True,
+            "It was trained on {trained} of these, and looks better there than on new ones: ask held-out rows.",
+        ),
+    ],
+    ids=["held-out", "test", "all of other data", "all of its own data"],
+)
+def test_the_examples_are_called_what_they_are(tmp_path: Path, side: Side, trained_on: bool, words: str) -> None:
+    data = dataset_in(tmp_path / "datasets", 30)
+    answers = [said(i, model, text) for i in range(30) for model, text in ((BASE, "soon"), ("tuned", "four days"))]
+    hashes = (data.hash,) if trained_on else ("other",)
+    found = asked_of(tmp_path, answers, dataset=data, side=side, trained_on=hashes)
+    seen = data.rows - data.validation_rows
+    assert words.format(trained=seen) in found.verdict
+    assert found.trained == (seen if "trained on" in words else 0)
+    assert ("held-out example" in found.verdict) is (side == "held-out")
 
 
 def trials(dice: np.random.Generator, count: int, loss: float) -> list[Decision]:

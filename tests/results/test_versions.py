@@ -41,6 +41,11 @@ def test_going_on_from_a_version_gives_it_a_patch_number(versions: Versions, fir
     assert next_number(versions.all(), "support", "other") == "v2.0.0"
 
 
+def test_what_a_version_went_on_from_counts_as_trained_on(versions: Versions, first: Version, tmp_path: Path) -> None:
+    onward = version_in(versions, tmp_path / "runs", "run-2", parent=first.id, data="other")
+    assert versions.trained_on(onward) == ("other", "dh") and versions.trained_on(first) == ("dh",)
+
+
 def test_a_version_knows_the_spec_it_was_made_by(versions: Versions, first: Version, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "runs")
     kept = versions.spec(first)
