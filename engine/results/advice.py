@@ -143,7 +143,7 @@ def _length(job: TrainJob, found: Evaluation) -> Advice | None:
 
 def _unlearned(job: TrainJob, found: Evaluation) -> Advice | None:
     """No gain in what counts: the adapter is too small, or the model is."""
-    main = found.result(found.suite.main)
+    main = found.result(found.main)
     if found.outcome != "no difference shown" or main is None or main.tuned.value > 1 - MATTERS:
         return None
     if isinstance(job.method, LowRank) and job.method.rank * 2 <= MOST_RANK:

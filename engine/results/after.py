@@ -78,6 +78,8 @@ async def _keep_verdict(
         version=version.id,
         dataset=datasets / job.data.dataset,
         dataset_hash=job.data.hash,
+        dataset_name=job.data.name,
+        trained_on=versions.trained_on(version),
         side=job.side,
         suite=job.suite,
     )

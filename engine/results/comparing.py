@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.core.errors import DataError, StudioError
-from engine.results.comparison import Compared, Comparison, check_number, common, compare
+from engine.results.comparison import Compared, Comparison, check_number, compare
+from engine.results.shared_rows import common
 from engine.results.subjects import Subject, subject_of, subject_of_run
 from engine.results.versions import Version, Versions
 from engine.runs.index import view_of

@@ -13,12 +13,14 @@ import msgspec
 
 from engine.core.errors import DataError
 from engine.results.clusters import clusters
-from engine.results.evaluation import Evaluation, Example, Mean
-from engine.results.metrics.measures import Measure
+from engine.results.evaluation import Evaluation, Example
+from engine.results.metrics.measures import TABLE
+from engine.results.shared_rows import MeasureRow, main_by, measures, shared
 from engine.results.statistics import Paired, paired_means, with_holm
 from engine.results.subjects import Subject
-from engine.results.verdict import Tested, chance, points
+from engine.results.verdict import Tested, difference, examples_words
 from engine.spec.records import Fact
+from engine.spec.suite import Metric, Side
 
 LEAST, MOST = 2, 5
 SHOWN_EXAMPLES = 200
@@ -31,16 +33,6 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: Subject
     evaluation: Evaluation | None
-
-
-class MeasureRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One measure of all: a mean for each in their order, the base beside them, and who is best (equals all)."""
-
-    name: str
-    measure: Measure
-    means: tuple[Mean | None, ...]
-    base: Mean | None
-    best: tuple[int, ...]
 
 
 class Pairing(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +78,14 @@ class ErrorCluster(msgspec.Struct, frozen=True, kw_only=True):
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a screen shows of a comparison. `wins` counts examples that one alone answers best, `losses` those it
-    alone answers worst, `ties` those all answer alike. `note` says what the comparison cannot say."""
+    alone answers worst, `ties` those all answer alike. Every figure is of the `rows` that all were asked, on this
+    side of the dataset. `note` says what the comparison cannot say."""
 
     subjects: tuple[Subject, ...]
     main: str
     rows: int
+    dataset: str = ""
+    side: Side = "held-out"
     measures: tuple[MeasureRow, ...]
     pairings: tuple[Pairing, ...]
     settings: tuple[SettingRow, ...]
@@ -113,21 +108,6 @@ def check_number(count: int) -> None:
         )
 
 
-def common(evaluations: Sequence[Sequence[Evaluation]]) -> list[Evaluation | None]:
-    """For each its newest evaluation on rows and by a main measure that all have; None where there is none."""
-    if not evaluations or not evaluations[0]:
-        return [None] * len(evaluations)
-    for first in evaluations[0]:
-        found = [next((each for each in own if _key(each) == _key(first)), None) for own in evaluations]
-        if all(found):
-            return list(found)
-    return [None] * len(evaluations)
-
-
-def _key(evaluation: Evaluation) -> tuple[str, str, str]:
-    return evaluation.dataset_hash, evaluation.side, evaluation.suite.main
-
-
 def compare(compared: Sequence[Compared]) -> Comparison:
     """Put them side by side. Raises DataError unless there are two to five."""
     check_number(len(compared))
@@ -135,8 +115,9 @@ def compare(compared: Sequence[Compared]) -> Comparison:
     found = [each.evaluation for each in compared]
     settings = _settings(subjects)
     evaluations = [each for each in found if each is not None]
-    rows = _common_rows(evaluations) if len(evaluations) == len(found) else []
-    if not rows:
+    rows = shared(evaluations) if len(evaluations) == len(found) else []
+    main = main_by(evaluations, rows)
+    if main is None:
         return Comparison(
             subjects=subjects,
             main="",
@@ -152,15 +133,16 @@ def compare(compared: Sequence[Compared]) -> Comparison:
             verdict="Which is better cannot be said: they were not evaluated on the same rows.",
             note="Evaluate all of them on one dataset to see what is shown.",
         )
-    main = evaluations[0].suite.main
     pairings = _pairings(evaluations, rows, main)
-    examples = _examples(evaluations, rows, main)
+    table, examples = measures(evaluations, rows, main), _examples(rows, main)
     order = sorted(examples, key=lambda each: (-each.apart, each.row))
     return Comparison(
         subjects=subjects,
         main=main,
         rows=len(rows),
-        measures=_measures(evaluations),
+        dataset=evaluations[0].dataset,
+        side=evaluations[0].side,
+        measures=table,
         pairings=pairings,
         settings=settings,
         examples=tuple(order[:SHOWN_EXAMPLES]),
@@ -168,46 +150,23 @@ def compare(compared: Sequence[Compared]) -> Comparison:
         losses=tuple(sum(_alone_worst(each, i) for each in examples) for i in range(len(subjects))),
         ties=sum(each.apart == 0 for each in examples),
         clusters=_clustered([each.prompt for each in examples], [each.marks for each in examples]),
-        verdict=_verdict(subjects, evaluations, pairings, main, len(rows)),
+        verdict=_verdict(subjects, _row(table, main), pairings, _words(evaluations[0], len(rows))),
         note=_note(evaluations, rows),
     )
 
 
-def _common_rows(evaluations: Sequence[Evaluation]) -> list[list[Example]]:
-    """For each row that all were asked, everyone's example."""
-    if len({_key(each) for each in evaluations}) != 1:
-        return []
-    by_row = [{example.row: example for example in each.examples} for each in evaluations]
-    shared = set(by_row[0]).intersection(*by_row[1:])
-    return [[own[row] for own in by_row] for row in sorted(shared)]
-
-
 def _note(evaluations: Sequence[Evaluation], rows: Sequence[object]) -> str:
+    """What limits the comparison: rows that not all were asked, and rows that were trained on."""
     most = max(len(each.examples) for each in evaluations)
-    return "" if len(rows) == most else f"Only the {len(rows)} rows that all were asked are compared, of {most}."
+    part = f"Only the {len(rows)} rows that all were asked are compared, of {most}; every figure here is of these."
+    seen = "Some of these rows were trained on, which makes a version look better than it is."
+    said = (part if len(rows) < most else "", seen if any(each.trained for each in evaluations) else "")
+    return " ".join(each for each in said if each)
 
 
-def _measures(evaluations: Sequence[Evaluation]) -> tuple[MeasureRow, ...]:
-    names = dict.fromkeys(result.name for each in evaluations for result in each.results)
-    return tuple(_measure(name, evaluations) for name in names)
-
-
-def _measure(name: str, evaluations: Sequence[Evaluation]) -> MeasureRow:
-    results = [each.result(name) for each in evaluations]
-    known = next(each for each in results if each is not None)
-    means = tuple(each.tuned if each else None for each in results)
-    values = [mean.value for mean in means if mean is not None]
-    top = {"more": max(values), "less": min(values), "neither": None}[known.measure.better]
-    return MeasureRow(
-        name=name,
-        measure=known.measure,
-        means=means,
-        base=known.base,
-        best=tuple(i for i, mean in enumerate(means) if mean is not None and mean.value == top),
-    )
-
-
-def _pairings(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: str) -> tuple[Pairing, ...]:
+def _pairings(
+    evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: Metric
+) -> tuple[Pairing, ...]:
     """Each two by the main measure, exact match and loss; p-values corrected over all of them together."""
     names = [name for name in dict.fromkeys((main, "exact_match", "loss")) if name in rows[0][0].marks]
     keys = [(a, b, name) for a, b in combinations(range(len(evaluations)), 2) for name in names]
@@ -216,7 +175,7 @@ def _pairings(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example
     for (a, b, name), paired in zip(keys, with_holm(paired_means(columns)), strict=True):
         result = evaluations[a].result(name)
         assert result is not None
-        direction = Tested(name, result.measure, paired).direction
+        direction = Tested(name, TABLE[main] if name == main else result.measure, paired).direction
         winner = {1: b, -1: a, 0: None}[direction]
         found.append(Pairing(first=a, second=b, name=name, paired=paired, winner=winner))
     return tuple(found)
@@ -228,9 +187,8 @@ def _settings(subjects: Sequence[Subject]) -> tuple[SettingRow, ...]:
     return tuple(row for row in rows if len(set(row.values)) > 1)
 
 
-def _examples(evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: str) -> list[ExampleRow]:
-    result = evaluations[0].result(main)
-    sign = -1.0 if result and result.measure.better == "less" else 1.0
+def _examples(rows: Sequence[Sequence[Example]], main: Metric) -> list[ExampleRow]:
+    sign = -1.0 if TABLE[main].better == "less" else 1.0
     found = []
     for row in rows:
         marks = tuple(example.marks[main][1] for example in row)
@@ -265,7 +223,7 @@ def _alone_worst(example: ExampleRow, place: int) -> bool:
 
 def errors_by_topic(evaluation: Evaluation) -> tuple[ErrorCluster, ...]:
     """One evaluation's questions in groups: the base's errors beside the tuned model's. Heavy (numpy)."""
-    main = evaluation.suite.main
+    main = evaluation.main
     rows = [(each.prompt, each.marks[main]) for each in evaluation.examples if main in each.marks]
     return _clustered([prompt for prompt, _ in rows], [marks for _, marks in rows])
 
@@ -286,12 +244,17 @@ def _clustered(prompts: Sequence[str], marks: Sequence[tuple[float, ...]]) -> tu
     return tuple(sorted(found, key=lambda each: -sum(each.errors) / each.examples))
 
 
-def _verdict(
-    subjects: Sequence[Subject], evaluations: Sequence[Evaluation], pairings: Sequence[Pairing], main: str, rows: int
-) -> str:
-    """Who leads by the main measure, and against whom that is more than chance."""
-    row = _measure(main, evaluations)
-    leader = row.best[0]
+def _row(table: Sequence[MeasureRow], name: str) -> MeasureRow:
+    return next(row for row in table if row.name == name)
+
+
+def _words(evaluation: Evaluation, rows: int) -> str:
+    return examples_words(rows, evaluation.side, evaluation.dataset)
+
+
+def _verdict(subjects: Sequence[Subject], row: MeasureRow, pairings: Sequence[Pairing], rows: str) -> str:
+    """Who leads by the main measure, and against whom that is more than chance; `rows` are the examples in words."""
+    main, leader = row.name, row.best[0]
     beaten, open_ = [], []
     for pairing in pairings:
         if pairing.name == main and leader in (pairing.first, pairing.second):
@@ -299,13 +262,13 @@ def _verdict(
             (beaten if pairing.winner == leader else open_).append(other)
     title = subjects[leader].title
     if not beaten:
-        return f"No difference in {row.measure.title} is shown between them, on {rows} examples."
+        return f"No difference in {row.measure.title} is shown between them, on {rows}."
     words = f"{title} is better in {row.measure.title} than {_and([subjects[i].title for i in beaten])}"
     if len(subjects) == LEAST:
         (only,) = (each for each in pairings if each.name == main)
-        words += f": {points(_towards(only, leader), rows)}, {chance(only.paired.corrected)}"
+        words += f": {difference(row.measure, _towards(only, leader))}"
     rest = f" No difference is shown against {_and([subjects[i].title for i in open_])}." if open_ else ""
-    return f"{words}, on {rows} examples.{rest}"
+    return f"{words}, on {rows}.{rest}"
 
 
 def _towards(pairing: Pairing, leader: int) -> Paired:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
-from engine.results.agreement import Agreement
-from engine.results.metrics.labels import Confusion, confusion, labels_of
-from engine.results.metrics.measures import TABLE, Answered, Marks, Measure, marked
+from engine.results.deciding import Examples, decided, main_of, scored
+from engine.results.measured import Judged, Mean, Result, means_of
+from engine.results.metrics.labels import Confusion, confusion, labels_of, repeated
+from engine.results.metrics.measures import Answered, Marks, marked
 from engine.results.metrics.overlap import corpus_bleu, corpus_chrf
-from engine.results.score import Score, score_of
-from engine.results.statistics import Paired, bootstrap_intervals, paired_means, with_holm
-from engine.results.verdict import Outcome, Tested, outcome_of, verdict_of
+from engine.results.score import Score
+from engine.results.statistics import Paired, paired_means
+from engine.results.verdict import Outcome, examples_words
 from engine.spec.answers import BASE, Answer
 from engine.spec.files import LineReader
 from engine.spec.records import Card
@@ -35,25 +37,6 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     examples: int
 
 
-class Mean(msgspec.Struct, frozen=True, kw_only=True):
-    """A mean over the examples with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One measure of both models. `corpus` is the score over all answers at once (base, tuned), for BLEU and chrF."""
-
-    name: str
-    measure: Measure
-    base: Mean
-    tuned: Mean
-    difference: Paired
-    corpus: tuple[float, float] | None = None
-
-
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """One held-out row with both answers and their scores; `marks` has every measure's (base, tuned)."""
 
@@ -69,33 +52,11 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, tuple[float, float]] = {}
 
 
-class JudgedBy(msgspec.Struct, frozen=True, kw_only=True):
-    """Both models by one criterion of a judge (or overall), in stars of 1 to 5; tested by signed ranks."""
-
-    criterion: str
-    base: float
-    tuned: float
-    difference: Paired
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judge said. `not_judged` counts examples on which it gave no usable answer, `why` is the most frequent
-    reason (it completes "because ..."), `flipped` is the share on which the order of the two answers decided,
-    `agreement` compares it with the user's thumbs."""
-
-    judge: str
-    examples: int
-    not_judged: int
-    criteria: tuple[JudgedBy, ...] = ()
-    flipped: float = 0.0
-    why: str = ""
-    agreement: Agreement | None = None
-
-
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Which answers are scored, and how: one evaluation run, one version of it, the rows and what to measure.
 
-    `results` is the run's file of answers, `dataset` the folder whose rows were asked.
+    `results` is the run's file of answers, `dataset` the folder whose rows were asked, called `dataset_name`.
+    `trained_on` are the hashes of what the version was trained on.
     """
 
     results: Path
@@ -103,6 +64,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     dataset: Path
     dataset_hash: str = ""
+    dataset_name: str = ""
+    trained_on: tuple[str, ...] = ()
     side: Side = "held-out"
     suite: Suite = Suite()
 
@@ -111,8 +74,9 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Base and tuned on the same rows.
 
     `results` has every measure; `exact_match`, `token_f1` and `loss` (nats per response token) are always there. The
-    p-values in `results` are corrected for being several (Holm), and `p_value` is the smallest of them. `score` and
-    `base_score` are 0 to 100; `problems` are the cards of what could not be measured.
+    p-values in `results` are corrected for being several (Holm), and `p_value` is the smallest of those that decide the
+    outcome. `score` and `base_score` are 0 to 100; `trained` is how many of the examples the version was trained on;
+    `problems` are the cards of what could not be measured.
     """
 
     run: str
@@ -127,7 +91,9 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     examples: tuple[Example, ...]
     dataset_hash: str = ""
+    dataset: str = ""
     side: Side = "held-out"
+    trained: int = 0
     suite: Suite = Suite()
     results: tuple[Result, ...] = ()
     score: Score | None = None
@@ -135,6 +101,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     confusion: tuple[Confusion, Confusion] | None = None
     problems: tuple[Card, ...] = ()
     judged: Judged | None = None
+
+    @property
+    def main(self) -> str:
+        """The measure that stands for accuracy: the suite's own, or exact match where that could not be measured."""
+        return main_of(self.results, self.suite)
 
     def result(self, name: str) -> Result | None:
         """One measure by its name; None when it was not measured."""
@@ -154,11 +125,13 @@ def evaluate(asked: Asked) -> Evaluation:
             "Let the evaluation run to its end, or start it again.",
         )
     suite = _with_basics(asked.suite)
-    answered = _answered(pairs, questions_of(asked.dataset))
+    rows = _rows(asked.dataset)
+    answered = _answered(pairs, rows)
     marks, problems = marked(suite, answered)
     marks = [_deciding(suite, each) for each in marks]
     results = _results(marks, answered)
-    return _judged(asked, suite, pairs, answered, marks, results, tuple(problems))
+    made = _Made(suite, pairs, answered, marks, results, _seen(asked, pairs, rows))
+    return _decided(asked, made, tuple(problems))
 
 
 def _deciding(suite: Suite, marks: Marks) -> Marks:
@@ -183,20 +156,36 @@ def _pairs(answers: Sequence[Answer], tuned: str) -> list[tuple[Answer, Answer]]
     return [(said[BASE][row], said[tuned][row]) for row in sorted(said[BASE].keys() & said[tuned].keys())]
 
 
-def questions_of(dataset: Path) -> dict[int, str]:
-    """The last thing the user said in each row, by the row's number; empty when the dataset is gone."""
+class _Row(NamedTuple):
+    """The last thing the user said in a row of a dataset, and whether the row is for training."""
+
+    question: str | None
+    trained: bool
+
+
+def _rows(dataset: Path) -> dict[int, _Row]:
+    """The rows by their numbers; empty when the dataset is gone."""
+    found = {}
     try:
-        rows = list(rows_in(dataset))
+        for number, row in enumerate(rows_in(dataset)):
+            said = [each.content for each in row.messages if each.role == "user"]
+            found[number] = _Row(said[-1] if said else None, row.split == "train")
     except StudioError:
         return {}
-    asked = {number: [each.content for each in row.messages if each.role == "user"] for number, row in enumerate(rows)}
-    return {number: words[-1] for number, words in asked.items() if words}
+    return found
 
 
-def _answered(pairs: Sequence[tuple[Answer, Answer]], questions: Mapping[int, str]) -> list[Answered]:
+def _seen(asked: Asked, pairs: Sequence[tuple[Answer, Answer]], rows: Mapping[int, _Row]) -> int:
+    """How many of the rows that were asked the version was trained on."""
+    if asked.side != "all" or asked.dataset_hash not in asked.trained_on:
+        return 0
+    return sum(base.row in rows and rows[base.row].trained for base, _ in pairs)
+
+
+def _answered(pairs: Sequence[tuple[Answer, Answer]], rows: Mapping[int, _Row]) -> list[Answered]:
     return [
         Answered(
-            questions.get(base.row, base.prompt),
+            (rows[base.row].question if base.row in rows else None) or base.prompt,
             base.reference,
             base.text,
             after.text,
@@ -208,16 +197,9 @@ def _answered(pairs: Sequence[tuple[Answer, Answer]], questions: Mapping[int, st
 
 
 def _results(marks: Sequence[Marks], answered: Sequence[Answered]) -> list[Result]:
-    """Every measure with intervals and tests; measures that only describe are left out of the correction."""
-    import numpy as np
-
+    """Every measure with intervals and tests, not corrected yet for being several."""
     paired = paired_means([each.differences for each in marks])
-    tested = [i for i, each in enumerate(marks) if each.measure.better != "neither"]
-    for i, corrected in zip(tested, with_holm([paired[i] for i in tested]), strict=True):
-        paired[i] = corrected
-    values = np.array([column for each in marks for column in (each.base, each.tuned)]).T
-    bounds, means = bootstrap_intervals(np.ascontiguousarray(values)), values.mean(axis=0)
-    sides = [Mean(value=float(v), low=float(b[0]), high=float(b[1])) for v, b in zip(means, bounds, strict=True)]
+    sides = means_of([column for each in marks for column in (each.base, each.tuned)])
     return [
         Result(
             name=each.name,
@@ -239,21 +221,22 @@ def _corpus(name: str, answered: Sequence[Answered]) -> tuple[float, float] | No
     return score([each.base for each in answered], references), score([each.tuned for each in answered], references)
 
 
-def _judged(
-    asked: Asked,
-    suite: Suite,
-    pairs: Sequence[tuple[Answer, Answer]],
-    answered: Sequence[Answered],
-    marks: Sequence[Marks],
-    results: Sequence[Result],
-    problems: tuple[Card, ...],
-) -> Evaluation:
-    by_name = {each.name: each for each in results}
-    tested = [Tested(each.name, each.measure, each.difference) for each in results if each.measure.better != "neither"]
-    main = next((each for each in tested if each.name == suite.main), None)
-    headline = [each for name in dict.fromkeys(("exact_match", suite.main)) for each in tested if each.name == name]
-    p_value = min(each.paired.corrected for each in tested)
-    outcome = outcome_of(tested, main, len(answered))
+class _Made(NamedTuple):
+    """What an evaluation is put together from."""
+
+    suite: Suite
+    pairs: Sequence[tuple[Answer, Answer]]
+    answered: Sequence[Answered]
+    marks: Sequence[Marks]
+    results: Sequence[Result]
+    trained: int
+
+
+def _decided(asked: Asked, made: _Made, problems: tuple[Card, ...]) -> Evaluation:
+    pairs, answered = made.pairs, made.answered
+    words = examples_words(len(answered), asked.side, asked.dataset_name)
+    found = decided(made.results, made.suite, Examples(count=len(answered), words=words, trained=made.trained))
+    by_name = {each.name: each for each in found.results}
     return Evaluation(
         run=asked.run,
         version=asked.version,
@@ -262,17 +245,19 @@ def _judged(
         exact_match=by_name["exact_match"].difference,
         token_f1=by_name["token_f1"].difference,
         loss=by_name["loss"].difference,
-        p_value=p_value,
-        outcome=outcome,
-        verdict=verdict_of(outcome, headline, main, p_value, len(answered)),
-        examples=_examples(pairs, answered, marks),
+        p_value=found.p_value,
+        outcome=found.outcome,
+        verdict=found.verdict,
+        examples=_examples(pairs, answered, made.marks),
         dataset_hash=asked.dataset_hash,
+        dataset=asked.dataset_name,
         side=asked.side,
-        suite=suite,
-        results=tuple(results),
-        score=_score(suite, _by_side(results)[1]),
-        base_score=_score(suite, _by_side(results)[0]),
-        confusion=_confusions(suite, answered),
+        trained=made.trained,
+        suite=made.suite,
+        results=found.results,
+        score=found.score,
+        base_score=found.base_score,
+        confusion=_confusions(made.suite, answered),
         problems=problems,
     )
 
@@ -289,28 +274,18 @@ def _scores(answers: Sequence[Answer], match: Mean, f1: Mean) -> Scores:
 
 def scores_with(evaluation: Evaluation, judged: Judged, base: float, tuned: float) -> Evaluation:
     """The evaluation with a judge's part; `base` and `tuned` are its shares of a full score."""
-    base_side, tuned_side = _by_side(evaluation.results)
     return msgspec.structs.replace(
         evaluation,
         judged=judged,
-        base_score=_score(evaluation.suite, base_side, base),
-        score=_score(evaluation.suite, tuned_side, tuned),
+        base_score=scored(evaluation.suite, evaluation.results, lambda result: result.base, base),
+        score=scored(evaluation.suite, evaluation.results, lambda result: result.tuned, tuned),
     )
-
-
-def _by_side(results: Sequence[Result]) -> tuple[list[tuple[Result, Mean]], list[tuple[Result, Mean]]]:
-    return [(each, each.base) for each in results], [(each, each.tuned) for each in results]
-
-
-def _score(suite: Suite, side: Sequence[tuple[Result, Mean]], judge: float | None = None) -> Score:
-    values = {result.name: mean.value for result, mean in side}
-    return score_of(values.get(suite.main), judge, values.get("length_fit"), accuracy_from=TABLE[suite.main].title)
 
 
 def _confusions(suite: Suite, answered: Sequence[Answered]) -> tuple[Confusion, Confusion] | None:
     references = [each.reference for each in answered]
     labels = labels_of(references) if "label" in suite.metrics else ()
-    if not labels:
+    if not repeated(labels, references):
         return None
     base = confusion([each.base for each in answered], references, labels)
     return base, confusion([each.tuned for each in answered], references, labels)

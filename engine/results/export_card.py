@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.results.evaluation import Evaluation, Mean, Result
+from engine.results.evaluation import Evaluation
+from engine.results.measured import Mean, Result
 from engine.results.versions import Version
 from engine.spec.exports import FORMS, WITH_GGUF, Form, Quant
 from engine.spec.fields import settings_of

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.results.agreement import Agreement, Rated, agreement
-from engine.results.evaluation import Evaluation, Example, Judged, JudgedBy, scores_with
+from engine.results.evaluation import Evaluation, Example, scores_with
 from engine.results.judging import HIGH, LOW, Chosen, Judge, Judgement, Told, Trouble, checked, judge_all
+from engine.results.measured import Judged, JudgedBy
 from engine.results.statistics import ratings, with_holm
 from engine.results.versions import Version, Versions
 

@@ -6,7 +6,8 @@ import msgspec
 
 from engine.core.errors import DataError
 from engine.results import care
-from engine.results.evaluation import Evaluation, Mean
+from engine.results.evaluation import Evaluation
+from engine.results.measured import Mean
 from engine.results.versions import Version, Versions
 from engine.spec.records import Card
 
@@ -15,7 +16,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """One version and how it stands.
 
     `base_problem` is what is wrong with its base, `files_problem` what is wrong with its own files. `main` is its mean
-    in the measure that its newest evaluation turns on, called `measure`, with the unit of that.
+    in the measure that its own evaluation turns on, called `measure`, with the unit of that.
     """
 
     version: Version
@@ -43,7 +44,7 @@ def listed(versions: Versions, version: Version) -> Listed:
     used = care.active(versions, version.name)
     archived = versions.archived(version)
     score = evaluation.score if evaluation else None
-    result = evaluation.result(evaluation.suite.main) if evaluation else None
+    result = evaluation.result(evaluation.main) if evaluation else None
     return Listed(
         version=version,
         active=used is not None and used.id == version.id,

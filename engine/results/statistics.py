@@ -28,6 +28,8 @@ POWER = 0.8
 EXACT_FLIPS = 14
 EXACT_RANKS = 50
 NORMAL = NormalDist()
+TINY = 1e-9
+"""Differences below this are rounding."""
 Size = Literal["none", "small", "medium", "large"]
 
 
@@ -53,6 +55,11 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
         """The effect in words, by Cohen's (1988) bounds."""
         strength = abs(self.effect)
         return "none" if strength < 0.2 else "small" if strength < 0.5 else "medium" if strength < 0.8 else "large"
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the examples allow one: a single value, or many that are the same, have no spread to make it of."""
+        return self.high - self.low > TINY
 
     @property
     def shown(self) -> bool:

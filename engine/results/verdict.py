@@ -1,14 +1,18 @@
-"""What may be said about a difference: better, worse, mixed, none shown, or too few examples, in plain words. Pure."""
+"""What may be said about a difference: better, worse, mixed, none shown, or too few examples, in plain words. Pure.
+
+Answers decide: the main measure and exact match. How likely a model finds the references (its loss) and every other
+measure are said beside that, and make nothing better or worse.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from engine.results.metrics.measures import Measure
 from engine.results.statistics import Paired, examples_for
+from engine.spec.suite import Side
 
 FEW = 20
 """Fewer examples than this show only the plainest differences."""
@@ -38,26 +42,49 @@ class Tested(msgspec.Struct, frozen=True):
             return 0
         return 1 if (self.paired.difference > 0) is (self.measure.better == "more") else -1
 
+    @property
+    def figure(self) -> str:
+        """The measure with its difference, the interval and the chance of that."""
+        return f"{self.measure.title} {difference(self.measure, self.paired)}"
 
-def outcome_of(tested: Sequence[Tested], main: Tested | None, examples: int) -> Outcome:
-    """What may be said, by the corrected p-values of all measures; `main` is the one that accuracy is."""
-    shown = {each.direction for each in tested} - {0}
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What was tested of two models on the same examples: what decides, the loss, and everything else.
+
+    `main` is the measure that accuracy is; `rows` says which examples they were, with their number, and `trained` how
+    many of them the tuned model was trained on.
+    """
+
+    deciding: tuple[Tested, ...]
+    others: tuple[Tested, ...] = ()
+    loss: Tested | None = None
+    main: Tested | None = None
+    examples: int
+    rows: str
+    trained: int = 0
+
+
+def outcome_of(found: Evidence) -> Outcome:
+    """What may be said, by the corrected p-values of what decides."""
+    shown = {each.direction for each in found.deciding} - {0}
     if shown == {1, -1}:
         return "mixed"
     if shown:
         return "better" if shown == {1} else "worse"
+    main = found.main
     blind = main is not None and main.measure.unit == "share" and main.paired.detectable > MATTERS
-    return "too few examples" if examples < FEW or blind else "no difference shown"
+    return "too few examples" if found.examples < FEW or blind else "no difference shown"
 
 
-def verdict_of(outcome: Outcome, headline: Sequence[Tested], main: Tested | None, p_value: float, examples: int) -> str:
-    """One or two plain sentences with the numbers behind them."""
-    count = f"{examples} held-out example{'s' if examples != 1 else ''}"
-    parts = [f"{each.measure.title} {points(each.paired, examples)}" for each in headline]
-    numbers = ", ".join([*parts, chance(p_value), count])
-    if outcome in ("better", "worse", "mixed"):
-        return f"{_SENTENCES[outcome]}: {numbers}."
-    return f"{_SENTENCES[outcome]} ({numbers}). {_could_be_shown(main, examples)}".strip()
+def verdict_of(found: Evidence) -> str:
+    """A few plain sentences, each figure with its own interval and p-value."""
+    outcome = outcome_of(found)
+    numbers = ", ".join(each.figure for each in found.deciding)
+    shown = outcome in ("better", "worse", "mixed")
+    could = "" if shown else _could_be_shown(found.main, found.examples)
+    head = f"{_SENTENCES[outcome]}: {numbers}, on {found.rows}."
+    parts = (head, could, _apart(found, outcome), _loss(found, outcome), _seen(found))
+    return " ".join(part for part in parts if part)
 
 
 def chance(p_value: float) -> str:
@@ -65,12 +92,62 @@ def chance(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
-def points(paired: Paired, examples: int) -> str:
-    """A difference of shares in points, with its interval where there are examples to make one of."""
-    middle = f"{100 * paired.difference:+.0f} points"
-    if examples < 2:
-        return middle
-    return f"{middle} (95 % interval {100 * paired.low:.0f} to {100 * paired.high:.0f})"
+def difference(measure: Measure, paired: Paired) -> str:
+    """A difference with its interval, where there is one, and the chance of it."""
+    share = measure.unit == "share"
+    scale = 100 if share else 1
+    digits = _digits(scale * paired.difference, share)
+    middle = _number(scale * paired.difference, digits, "+") + (" points" if share else "")
+    if not paired.has_interval:
+        return f"{middle} ({chance(paired.corrected)})"
+    bounds = f"{_number(scale * paired.low, digits)} to {_number(scale * paired.high, digits)}"
+    return f"{middle} (95 % interval {bounds}, {chance(paired.corrected)})"
+
+
+def _digits(value: float, share: bool) -> int:
+    """Digits behind the point: points are whole and the rest has two, unless nothing would be left of the value."""
+    usual = 0 if share else 2
+    return usual + 1 if 0 < abs(value) < 10**-usual else usual
+
+
+def _number(value: float, digits: int, sign: str = "") -> str:
+    """A rounded number; what rounds to nothing is never called minus nothing."""
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"
+
+
+def _apart(found: Evidence, outcome: Outcome) -> str:
+    """Other measures that are shown to go another way than the verdict."""
+    towards = {"better": 1, "worse": -1}.get(outcome, 0)
+    if outcome == "mixed":
+        return ""
+    sides = {
+        word: [each.figure for each in found.others if each.direction == way]
+        for way, word in ((1, "better"), (-1, "worse"))
+        if way != towards
+    }
+    said = [f"{word} in {', '.join(figures)}" for word, figures in sides.items() if figures]
+    return f"{'But it' if towards else 'By other measures it'} is {' and '.join(said)}." if said else ""
+
+
+def _loss(found: Evidence, outcome: Outcome) -> str:
+    """How likely the model finds the references; that is learning, and says nothing of its answers by itself."""
+    if found.loss is None or not found.loss.direction:
+        return ""
+    way = found.loss.direction
+    figure = f"loss {difference(found.loss.measure, found.loss.paired)}"
+    words = f"has become {'more' if way > 0 else 'less'} likely to write the reference: {figure}"
+    if outcome in ("no difference shown", "too few examples"):
+        return f"The tuned model {words}; its answers are not shown to differ."
+    against = outcome != "mixed" and way != (1 if outcome == "better" else -1)
+    return f"But it {words}." if against else f"It {words}."
+
+
+def _seen(found: Evidence) -> str:
+    """That rows were trained on, where some were."""
+    if not found.trained:
+        return ""
+    which = "all" if found.trained == found.examples else f"{found.trained:,}"
+    return f"It was trained on {which} of these, and looks better there than on new ones: ask held-out rows."
 
 
 def _could_be_shown(main: Tested | None, examples: int) -> str:
@@ -80,3 +157,9 @@ def _could_be_shown(main: Tested | None, examples: int) -> str:
     enough = max(FEW, examples_for(main.paired, examples, MATTERS))
     could = f"So many show a difference of {100 * main.paired.detectable:.0f} points or more."
     return could if enough <= examples else f"{could} About {enough:,} examples would show one of {100 * MATTERS:.0f}."
+
+
+def examples_words(count: int, side: Side = "held-out", dataset: str = "") -> str:
+    """How many examples, of which side of which dataset, where that is known."""
+    kind = "" if side == "all" else f"{side} "
+    return f"{count:,} {kind}example{'s' if count != 1 else ''}" + (f" of “{dataset}”" if dataset else "")

@@ -5,7 +5,7 @@ versions/<id>/adapter/          the adapter, or the whole model after full fine-
 versions/<id>/adapter.zip       instead of the folder, once archived
 versions/<id>/spec.json         the run's spec: with it the version can be made again
 versions/<id>/integrity.json    what the adapter's files were when it was kept
-versions/<id>/evaluation.json   base and tuned on the held-out rows: the newest
+versions/<id>/evaluation.json   base and tuned on the held-out rows: of most rows, the newest among equals
 versions/<id>/evaluations/      every evaluation, by its run
 versions/<id>/judgements/       what judges said of their examples, by the same run
 versions/active.json            the version of each name that is in use, and those before it
@@ -181,6 +181,14 @@ class Versions:
                 "Or train it again.",
             ) from error
 
+    def trained_on(self, version: Version) -> tuple[str, ...]:
+        """The hashes of the datasets that it, and those it went on from as far as they are here, were trained on."""
+        known = {each.id: each for each in self.all()}
+        found = {version.id: version}
+        while (parent := known.get(version.parent)) and parent.id not in found:
+            found[parent.id] = version = parent
+        return tuple(dict.fromkeys(each.dataset_hash for each in found.values() if each.dataset_hash))
+
     def job(self, version: Version) -> TrainJob:
         """The training that made the version. Raises DataError."""
         job = self.spec(version).job
@@ -254,7 +262,7 @@ class Versions:
         return changed
 
     def evaluation(self, version: Version) -> Evaluation | None:
-        """The version's newest evaluation on its held-out rows, or None before there is one."""
+        """The version's own evaluation, on most of its held-out rows, or None before there is one."""
         return _evaluation(self.folder(version) / "evaluation.json")
 
     def evaluation_by(self, version: Version, run: str) -> Evaluation | None:
@@ -269,12 +277,15 @@ class Versions:
         return tuple(each for each in found if each is not None)
 
     def keep_evaluation(self, version: Version, evaluation: Evaluation) -> None:
-        """Store an evaluation with its version. Raises OSError."""
+        """Store an evaluation with its version; of those on its held-out rows the one with most rows, the newest among
+        equals, is the version's own. Raises OSError."""
         folder = self.folder(version)
         (folder / "evaluations").mkdir(exist_ok=True)
         write_struct(folder / "evaluations" / f"{evaluation.run}.json", evaluation)
-        if evaluation.side == "held-out" and evaluation.dataset_hash in ("", version.dataset_hash):
-            write_struct(folder / "evaluation.json", evaluation)
+        kept = (evaluation, *self.evaluations(version), self.evaluation(version))
+        own = [each for each in kept if each is not None and _of_own_rows(each, version)]
+        if own:
+            write_struct(folder / "evaluation.json", max(own, key=lambda each: each.base.examples))
 
 
 class _Provenance(msgspec.Struct, frozen=True):
@@ -287,6 +298,10 @@ def _model_digests(run: RunFolder) -> dict[str, str]:
         return read_struct(run.path / "provenance.json", _Provenance).model
     except (OSError, msgspec.MsgspecError):
         return {}
+
+
+def _of_own_rows(evaluation: Evaluation, version: Version) -> bool:
+    return evaluation.side == "held-out" and evaluation.dataset_hash in ("", version.dataset_hash)
 
 
 def _evaluation(path: Path) -> Evaluation | None:

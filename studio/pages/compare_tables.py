@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import flet as ft
 
-from engine.results.comparison import Comparison, MeasureRow
+from engine.results.comparison import Comparison
+from engine.results.shared_rows import MeasureRow
 from engine.results.subjects import Subject
 from studio.kit import body, figures, muted, named, short
 from studio.kit.words import duration

@@ -7,8 +7,9 @@ from typing import Any
 import flet as ft
 
 from engine.results.agreement import in_words
-from engine.results.evaluation import Evaluation, Judged, Result
+from engine.results.evaluation import Evaluation
 from engine.results.listing import Listed
+from engine.results.measured import Judged, Result
 from engine.results.score import Part, Score
 from engine.results.verdict import chance
 from studio.hooks import use_engine, use_latest, use_surroundings

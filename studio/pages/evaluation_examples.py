@@ -113,7 +113,9 @@ def Confused(base: Confusion, tuned: Confusion) -> Any:
     of_base, set_base = ft.use_state(False)
     shown = base if of_base else tuned
     scores = f"Accuracy {share_words(shown.accuracy)}, macro F1 {share_words(shown.macro_f1)}."
-    words = f"{scores} Rows: wanted; columns: answered."
+    left_out = shown.every - len(shown.labels)
+    most = f" The {len(shown.labels)} most frequent of {shown.every} labels are shown." if left_out > 0 else ""
+    words = f"{scores} Rows: wanted; columns: answered.{most}"
     return section(
         "Which label was answered",
         row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.results.evaluation import Mean
+from engine.results.measured import Mean
 
 OUTCOMES = {"better": "good", "worse": "bad", "mixed": "warn"}
 """The badge's tone for each outcome; those that show nothing are plain."""

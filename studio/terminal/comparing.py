@@ -11,7 +11,8 @@ from rich.markup import escape
 
 from engine.core.home import Home
 from engine.results.comparing import compare_named, version_or_run
-from engine.results.comparison import Comparison, ExampleRow, MeasureRow, common
+from engine.results.comparison import Comparison, ExampleRow
+from engine.results.shared_rows import MeasureRow, common
 from engine.results.versions import Version, Versions
 from studio.terminal.command import HomeOption, JsonOption, command
 from studio.terminal.evaluating import evaluate_versions, value_words

@@ -13,9 +13,10 @@ from rich.markup import escape
 from engine import orders
 from engine.core.errors import DataError, RunError, StudioError
 from engine.core.home import Home
-from engine.results.evaluation import Evaluation, Example, Result
+from engine.results.evaluation import Evaluation, Example
 from engine.results.following import advice_for
 from engine.results.judging import CRITERIA, Chosen, checked
+from engine.results.measured import Result
 from engine.results.verdict import chance
 from engine.results.versions import Version, Versions
 from engine.runs.views import RunView
@@ -36,7 +37,9 @@ USUAL = orders.Measuring()
 def evaluate(
     version: VersionArgument = "last",
     on: Annotated[str, typer.Option(help="Another dataset to ask instead of the version's held-out rows.")] = "",
-    side: Annotated[str, typer.Option(help="held-out, test, or all rows.")] = "held-out",
+    side: Annotated[
+        str | None, typer.Option(help="held-out, test, or all rows; else held-out ones, and all of another dataset.")
+    ] = None,
     rows: Annotated[int, typer.Option(min=0, help="Most rows to ask; 0 takes the usual thousand.")] = 0,
     contains: Annotated[list[str] | None, typer.Option(help="Words that every answer must have; repeatable.")] = None,
     lacks: Annotated[list[str] | None, typer.Option(help="Words that no answer may have; repeatable.")] = None,
@@ -98,10 +101,10 @@ def print_advice(home: Home, version_id: str) -> None:
         console.print(f"  • {escape(each.what)} {escape(each.words)}{again}")
 
 
-def side_of(words: str, dataset: str) -> Side:
+def side_of(words: str | None, dataset: str) -> Side:
     """The side that is asked: every row of another dataset unless said otherwise. Raises DataError."""
-    if words == "held-out" and dataset:
-        return "all"
+    if words is None:
+        return "all" if dataset else "held-out"
     for side in ("held-out", "test", "all"):
         if words == side:
             return side

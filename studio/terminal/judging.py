@@ -16,10 +16,11 @@ from engine.core.home import Home
 from engine.judging import model_meant
 from engine.results.agreement import in_words
 from engine.results.care import loadable
-from engine.results.evaluation import Evaluation, Judged
+from engine.results.evaluation import Evaluation
 from engine.results.judged import judge_version
 from engine.results.judges import endpoint_judge
 from engine.results.judging import Chosen, Judge, Told
+from engine.results.measured import Judged
 from engine.results.verdict import chance
 from engine.results.versions import Versions
 from engine.serving.conversations import JOURNAL, read_kept

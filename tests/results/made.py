@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,8 +19,10 @@ from engine.spec.folder import RunFolder
 from engine.spec.methods import Method
 from engine.spec.records import RunState, StateRecord
 from engine.spec.runspec import AdapterRef, RunSpec, TrainJob
+from engine.spec.suite import TEXT_SUITE, Side, Suite
 from tests.making import LORA, train_spec
 
+NOWHERE = Path("no-such-dataset")
 WORDS = ["lamp", "parcel", "refund", "member", "days", "order", "shop", "letter", "crack", "colour"]
 
 
@@ -97,7 +100,40 @@ def evaluation_of(place: Path, version: str, right: float, *, rows: int = 60, se
             )
     writer.close()
     asked = Asked(
-        results=place / f"{version}.jsonl", run=f"run-{version}", version=version, dataset=place, dataset_hash="dh"
+        results=place / f"{version}.jsonl",
+        run=f"run-{version}",
+        version=version,
+        dataset=place,
+        dataset_hash="dh",
+        dataset_name="support",
+    )
+    return evaluate(asked)
+
+
+def asked_of(
+    folder: Path,
+    answers: Sequence[Answer],
+    suite: Suite = TEXT_SUITE,
+    *,
+    dataset: Dataset | None = None,
+    side: Side = "held-out",
+    trained_on: tuple[str, ...] = (),
+) -> Evaluation:
+    """These answers of the base and of a version `tuned`, scored."""
+    writer = LineWriter(folder / "results.jsonl")
+    for each in answers:
+        writer.write(each)
+    writer.close()
+    asked = Asked(
+        results=folder / "results.jsonl",
+        run="run",
+        version="tuned",
+        dataset=folder / "datasets" / dataset.id if dataset else NOWHERE,
+        dataset_hash=dataset.hash if dataset else "",
+        dataset_name=dataset.name if dataset else "",
+        side=side,
+        trained_on=trained_on,
+        suite=suite,
     )
     return evaluate(asked)
 

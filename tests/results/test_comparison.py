@@ -11,9 +11,12 @@ import pytest
 from engine.core.errors import DataError
 from engine.results.clusters import clusters
 from engine.results.comparing import compare_named, named
-from engine.results.comparison import Compared, Comparison, common, compare
+from engine.results.comparison import Compared, Comparison, compare, errors_by_topic
+from engine.results.evaluation import Evaluation
+from engine.results.shared_rows import common
 from engine.results.subjects import Subject, settings_of
 from engine.results.versions import Versions
+from engine.spec.suite import Metric
 from tests.results.made import evaluation_of, finished_run, spec_of, version_in
 
 SHARES = {"a": 0.2, "b": 0.9, "c": 0.85}
@@ -47,7 +50,9 @@ def test_the_best_is_marked_and_its_lead_is_tested(three: Comparison) -> None:
     assert loss.best == (1,)  # the lowest
     winners = {(p.first, p.second): p.winner for p in three.pairings if p.name == three.main}
     assert winners == {(0, 1): 1, (0, 2): 2, (1, 2): None}
-    assert three.verdict == ("b is better in token F1 than a, on 60 examples. No difference is shown against c.")
+    assert three.verdict == (
+        "b is better in token F1 than a, on 60 held-out examples of “support”. No difference is shown against c."
+    )
 
 
 def test_settings_that_are_the_same_are_not_listed(three: Comparison) -> None:
@@ -97,7 +102,67 @@ def test_only_rows_that_all_were_asked_are_compared(compared: tuple[Compared, ..
     assert second.evaluation is not None
     fewer = msgspec.structs.replace(second.evaluation, examples=second.evaluation.examples[:40])
     found = compare([first, msgspec.structs.replace(second, evaluation=fewer)])
-    assert found.rows == 40 and "Only the 40 rows" in found.note
+    assert found.rows == 40 and "Only the 40 rows" in found.note and "on 40 held-out examples" in found.verdict
+
+
+def first_rows(evaluation: Evaluation | None, count: int) -> Evaluation:
+    """The evaluation as if it had asked these rows alone; its own figures stay those of all."""
+    assert evaluation is not None
+    return msgspec.structs.replace(evaluation, examples=evaluation.examples[:count])
+
+
+def test_every_figure_and_the_leader_are_of_the_rows_that_all_were_asked(
+    compared: tuple[Compared, ...], tmp_path: Path
+) -> None:
+    first, second, _ = compared
+    ahead = evaluation_of(tmp_path, "a", 0.5, rows=12)
+    found = compare([msgspec.structs.replace(first, evaluation=ahead), second])
+    for row in found.measures:
+        for place, evaluation in enumerate((ahead, second.evaluation)):
+            assert evaluation is not None
+            shared = {each.row for each in ahead.examples}
+            marks = [each.marks[row.name] for each in evaluation.examples if each.row in shared]
+            mean = row.means[place]
+            assert mean is not None and mean.value == pytest.approx(sum(after for _, after in marks) / 12)
+            assert mean.low - 1e-9 <= mean.value <= mean.high + 1e-9
+            assert row.base is not None and row.base.value == pytest.approx(sum(before for before, _ in marks) / 12)
+    match = next(row for row in found.measures if row.name == "exact_match")
+    best = max(mean.value for mean in match.means if mean)
+    assert match.best == tuple(i for i, mean in enumerate(match.means) if mean and mean.value == best)
+
+
+def without(evaluation: Evaluation | None, name: Metric) -> Evaluation:
+    """An evaluation that this was wanted of as the main measure, and could not be measured in."""
+    assert evaluation is not None
+    marks = [
+        msgspec.structs.replace(each, marks={key: mark for key, mark in each.marks.items() if key != name})
+        for each in evaluation.examples
+    ]
+    results = tuple(each for each in evaluation.results if each.name != name)
+    suite = msgspec.structs.replace(evaluation.suite, main=name)
+    return msgspec.structs.replace(evaluation, examples=tuple(marks), results=results, suite=suite)
+
+
+def test_what_lacks_its_main_measure_is_compared_by_exact_match(compared: tuple[Compared, ...]) -> None:
+    old = [msgspec.structs.replace(each, evaluation=without(each.evaluation, "label")) for each in compared[:2]]
+    found = compare(old)
+    assert found.main == "exact_match" and "b is better in exact match than a: +70 points" in found.verdict
+    assert old[0].evaluation and old[0].evaluation.main == "exact_match"
+    topics = errors_by_topic(old[0].evaluation)
+    assert sum(each.examples for each in topics) == 60
+
+
+def test_a_comparison_says_which_rows_of_which_data_it_is_of(compared: tuple[Compared, ...], three: Comparison) -> None:
+    assert (three.dataset, three.side) == ("support", "held-out")
+    change = msgspec.structs.replace
+    everything = [
+        change(each, evaluation=change(each.evaluation, dataset="mc", side="all", trained=48))
+        for each in compared[:2]
+        if each.evaluation is not None
+    ]
+    found = compare(everything)
+    assert (found.dataset, found.side) == ("mc", "all") and "on 60 examples of “mc”." in found.verdict
+    assert "Some of these rows were trained on" in found.note and not three.note
 
 
 @pytest.mark.parametrize("count", [0, 1, 6])
@@ -113,6 +178,15 @@ def test_the_newest_evaluation_on_common_rows_is_taken(tmp_path: Path) -> None:
     assert common([[on_own, newer, shared], [shared]]) == [newer, shared]
     assert common([[on_own], [shared]]) == [None, None]
     assert common([[], [shared]]) == [None, None]
+
+
+def test_a_quick_look_does_not_stand_in_for_the_whole_and_held_out_rows_come_first(tmp_path: Path) -> None:
+    whole = evaluation_of(tmp_path, "a", 0.5, rows=40)
+    quick = msgspec.structs.replace(first_rows(whole, 10), run="quick")
+    everything = msgspec.structs.replace(evaluation_of(tmp_path, "c", 0.5, rows=60), side="all")
+    assert common([[quick, whole], [whole]]) == [whole, whole]
+    assert common([[everything, quick, whole], [whole, everything]]) == [whole, whole]
+    assert common([[everything, quick], [everything]]) == [everything, everything]
 
 
 async def test_versions_and_runs_are_found_by_their_words(tmp_path: Path) -> None:

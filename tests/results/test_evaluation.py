@@ -12,14 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.errors import DataError
-from engine.results.evaluation import Asked, Evaluation, evaluate
 from engine.results.metrics.words import exact_match, normalised, token_f1
 from engine.results.versions import Version, next_number
 from engine.spec.answers import BASE, Answer
-from engine.spec.files import LineWriter
 from engine.spec.suite import LABEL_SUITE, TEXT_SUITE, Check, Pattern, Suite
-
-NOWHERE = Path("no-such-dataset")
+from tests.results.made import asked_of
 
 
 def answer(row: int, model: str, text: str, reference: str = "four days", nll: float = 2.0) -> Answer:
@@ -29,15 +26,6 @@ def answer(row: int, model: str, text: str, reference: str = "four days", nll: f
     )  # fmt: skip
 
 
-def judged(folder: Path, answers: list[Answer], suite: Suite = TEXT_SUITE) -> Evaluation:
-    writer = LineWriter(folder / "results.jsonl")
-    for each in answers:
-        writer.write(each)
-    writer.close()
-    asked = Asked(results=folder / "results.jsonl", run="run", version="tuned", dataset=NOWHERE, suite=suite)
-    return evaluate(asked)
-
-
 def rows(count: int, right: int, *, lucky: int = 0) -> list[Answer]:
     """`right` rows that only the tuned model answers, `lucky` that only the base does."""
     base = [answer(i, BASE, "four days" if i >= count - lucky else "soon", nll=4.0) for i in range(count)]
@@ -45,7 +33,7 @@ def rows(count: int, right: int, *, lucky: int = 0) -> list[Answer]:
 
 
 def test_a_clear_gain_is_called_better_with_its_numbers(tmp_path: Path) -> None:
-    result = judged(tmp_path, rows(60, 50))
+    result = asked_of(tmp_path, rows(60, 50))
     assert result.outcome == "better"
     assert result.p_value < 0.01
     assert result.tuned.exact_match == pytest.approx(50 / 60)
@@ -55,7 +43,7 @@ def test_a_clear_gain_is_called_better_with_its_numbers(tmp_path: Path) -> None:
 
 def test_the_same_answers_are_no_difference(tmp_path: Path) -> None:
     same = [answer(i, model, "four days") for i in range(40) for model in (BASE, "tuned")]
-    result = judged(tmp_path, same)
+    result = asked_of(tmp_path, same)
     assert (result.outcome, result.p_value) == ("no difference shown", 1.0)
 
 
@@ -63,26 +51,25 @@ def test_few_examples_are_said_to_be_few_and_how_many_would_do(tmp_path: Path) -
     few = [answer(i, BASE, "soon") for i in range(6)] + [
         answer(i, "tuned", "four days" if i < 2 else "soon") for i in range(6)
     ]
-    result = judged(tmp_path, few)
+    result = asked_of(tmp_path, few)
     assert result.outcome == "too few examples"
     assert "examples would show" in result.verdict
 
 
-def test_a_loss_is_called_worse(tmp_path: Path) -> None:
-    worse = [answer(i, BASE, "four days", nll=1.0) for i in range(40)] + [
-        answer(i, "tuned", "no", nll=9.0) for i in range(40)
-    ]
-    assert judged(tmp_path, worse).outcome == "worse"
+def test_answers_that_were_right_and_are_not_any_more_are_worse(tmp_path: Path) -> None:
+    lost = [answer(i, BASE, "four days" if i < 30 else "soon") for i in range(40)]
+    found = asked_of(tmp_path, [*lost, *(answer(i, "tuned", "no") for i in range(40))])
+    assert found.outcome == "worse" and "worse than the base: exact match -75 points" in found.verdict
 
 
 def test_only_rows_that_both_answered_count(tmp_path: Path) -> None:
     part = rows(30, 20)[:-5]
-    assert judged(tmp_path, part).base.examples == 25
+    assert asked_of(tmp_path, part).base.examples == 25
 
 
 def test_no_common_row_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        judged(tmp_path, [answer(0, BASE, "x"), answer(1, "tuned", "x")])
+        asked_of(tmp_path, [answer(0, BASE, "x"), answer(1, "tuned", "x")])
     assert caught.value.card.actions
 
 
@@ -129,9 +116,9 @@ def test_numbers_rise_by_a_minor_on_the_same_data_and_a_major_on_other_data() ->
 
 
 def test_one_row_is_too_few_and_has_no_interval(tmp_path: Path) -> None:
-    result = judged(tmp_path, rows(1, 1))
+    result = asked_of(tmp_path, rows(1, 1))
     assert result.outcome == "too few examples" and result.base.examples == 1
-    assert "interval" not in result.verdict and "1 held-out example)" in result.verdict
+    assert "interval" not in result.verdict and "1 held-out example." in result.verdict
     assert "At least 20 are needed" in result.verdict
 
 
@@ -139,13 +126,13 @@ def test_answers_too_different_to_tell_say_how_many_would_be_enough(tmp_path: Pa
     dice = random.Random(1)
     texts = ["four days", "soon"]
     mixed = [answer(i, model, dice.choice(texts)) for i in range(40) for model in (BASE, "tuned")]
-    result = judged(tmp_path, mixed)
+    result = asked_of(tmp_path, mixed)
     assert result.outcome == "too few examples"
     assert "examples would show one of 10" in result.verdict
 
 
 def test_every_measure_of_the_suite_is_there_with_intervals_around_its_means(tmp_path: Path) -> None:
-    result = judged(tmp_path, rows(60, 50))
+    result = asked_of(tmp_path, rows(60, 50))
     assert {each.name for each in result.results} == set(TEXT_SUITE.metrics)
     for each in result.results:
         for mean in (each.base, each.tuned):
@@ -166,7 +153,7 @@ def test_perplexity_is_exact_over_all_reference_tokens(tmp_path: Path) -> None:
         for i in range(5)
         for model in (BASE, "tuned")
     ]  # fmt: skip
-    assert judged(tmp_path, made).base.perplexity == pytest.approx(math.exp(15 / 20))
+    assert asked_of(tmp_path, made).base.perplexity == pytest.approx(math.exp(15 / 20))
 
 
 def test_patterns_and_checks_are_measured_like_everything_else(tmp_path: Path) -> None:
@@ -174,7 +161,7 @@ def test_patterns_and_checks_are_measured_like_everything_else(tmp_path: Path) -
         patterns=(Pattern(name="says days", text="days"),),
         checks=(Check(name="short", source="def check(prompt, answer, reference):\n    return len(answer) < 6"),),
     )
-    result = judged(tmp_path, rows(40, 30), suite)
+    result = asked_of(tmp_path, rows(40, 30), suite)
     days, short = result.result("pattern: says days"), result.result("check: short")
     assert days and (days.base.value, days.tuned.value) == (0.0, 0.75) and days.difference.shown
     assert short and (short.base.value, short.tuned.value) == (1.0, 0.25)
@@ -182,7 +169,7 @@ def test_patterns_and_checks_are_measured_like_everything_else(tmp_path: Path) -
 
 def test_a_check_that_fails_takes_nothing_else_along(tmp_path: Path) -> None:
     suite = Suite(checks=(Check(name="broken", source="def check(prompt, answer, reference):\n    return 1 / 0"),))
-    result = judged(tmp_path, rows(40, 30), suite)
+    result = asked_of(tmp_path, rows(40, 30), suite)
     assert result.result("check: broken") is None and result.outcome == "better"
     assert [card.what for card in result.problems] == ["The check “broken” raised an error."]
 
@@ -191,7 +178,7 @@ def test_labels_are_counted_in_a_confusion(tmp_path: Path) -> None:
     wanted = ["spam", "fine"] * 20
     made = [answer(i, BASE, "fine", label) for i, label in enumerate(wanted)]
     made += [answer(i, "tuned", f"It is {label}.", label) for i, label in enumerate(wanted)]
-    result = judged(tmp_path, made, LABEL_SUITE)
+    result = asked_of(tmp_path, made, LABEL_SUITE)
     assert result.confusion is not None
     base, tuned = result.confusion
     assert (base.accuracy, tuned.accuracy, tuned.macro_f1) == (0.5, 1.0, 1.0)
@@ -201,13 +188,25 @@ def test_labels_are_counted_in_a_confusion(tmp_path: Path) -> None:
     assert result.score and result.score.parts[0].measure == "label accuracy"
 
 
+@pytest.mark.parametrize("labels", [60, 120], ids=["each label twice", "every label once"])
+def test_labels_are_measured_however_many_there_are(tmp_path: Path, labels: int) -> None:
+    wanted = [f"intent {i % labels}" for i in range(120)]
+    made = [answer(i, BASE, "intent 0", label) for i, label in enumerate(wanted)]
+    made += [answer(i, "tuned", label.title(), label) for i, label in enumerate(wanted)]
+    result = asked_of(tmp_path, made, LABEL_SUITE)
+    accuracy = result.result("label")
+    assert accuracy and accuracy.tuned.value == 1.0 and result.main == "label"
+    assert "label accuracy +" in result.verdict and result.score and result.score.value == 100.0
+    assert (result.confusion is None) is (labels == 120)
+
+
 def test_a_better_length_alone_is_not_better(tmp_path: Path) -> None:
     made = [answer(i, BASE, "x z w v q p") for i in range(60)] + [answer(i, "tuned", "x z") for i in range(60)]
-    assert judged(tmp_path, made).outcome == "no difference shown"
+    assert asked_of(tmp_path, made).outcome == "no difference shown"
 
 
 def test_the_judges_part_is_said_to_be_missing(tmp_path: Path) -> None:
-    score = judged(tmp_path, rows(60, 50)).score
+    score = asked_of(tmp_path, rows(60, 50)).score
     assert score and score.value is not None and "Not measured: judge" in score.words
 
 

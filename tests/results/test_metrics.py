@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.errors import DataError
-from engine.results.metrics.labels import OTHER, confusion, label_of, labels_of
+from engine.results.metrics.labels import MOST_LABELS, OTHER, by_words, confusion, label_of, labels_of, repeated
 from engine.results.metrics.overlap import bleu, chrf, longest_common, rouge_l
 from engine.results.metrics.structured import expression, holds, json_fields, json_valid, mostly_json
 from engine.results.metrics.words import length_fit, length_ratio, token_f1, token_precision, token_recall
@@ -79,7 +79,7 @@ def test_half_and_double_length_fit_alike() -> None:
     ],
 )
 def test_an_answer_names_one_label_or_none(said: str, label: str) -> None:
-    assert label_of(said, ("spam", "not spam", "urgent")) == label
+    assert label_of(said, by_words(("spam", "not spam", "urgent"))) == label
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -98,9 +98,28 @@ def test_confusion_counts_every_answer_once_and_macro_f1_is_the_mean_over_labels
     assert found.macro_f1 == pytest.approx(sum(f1s) / 3)
 
 
-def test_sentences_are_no_labels() -> None:
-    assert labels_of([f"answer {i}" for i in range(40)]) == ()
-    assert labels_of(["yes", "no", "yes"]) == ("yes", "no")
+def test_answers_that_are_each_their_own_have_no_confusion() -> None:
+    sentences = [f"answer {i}" for i in range(40)]
+    assert not repeated(labels_of(sentences), sentences) and not repeated((), ())
+    assert labels_of(["yes", "no", "yes"]) == ("yes", "no") and repeated(("yes", "no"), ["yes", "no", "yes"])
+
+
+def test_spellings_of_a_label_are_one_label() -> None:
+    wanted = ["spam", "Spam", "spam", "fine", "Fine."]
+    assert labels_of(wanted) == ("spam", "fine")
+    found = confusion(["spam", "SPAM", "Spam.", "fine", "Fine"], wanted, labels_of(wanted))
+    assert (found.accuracy, found.macro_f1, found.counts) == (1.0, 1.0, ((3, 0, 0), (0, 2, 0)))
+
+
+def test_of_many_labels_the_most_frequent_are_shown_and_all_are_counted() -> None:
+    labels = [f"intent {i}" for i in range(60)]
+    wanted = [label for label in labels for _ in range(2)]
+    found = confusion(wanted, wanted, labels_of(wanted))
+    assert (len(found.labels), found.every, found.accuracy, found.macro_f1) == (MOST_LABELS, 60, 1.0, 1.0)
+    assert sum(map(sum, found.counts)) == 2 * MOST_LABELS
+    swapped = confusion(["intent 59" if each == "intent 0" else each for each in wanted], wanted, labels_of(wanted))
+    assert swapped.counts[0] == (*(0,) * MOST_LABELS, 2)  # an answer that is not shown is something else
+    assert swapped.accuracy == pytest.approx(118 / 120)
 
 
 JSON = st.recursive(

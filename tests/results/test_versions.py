@@ -11,13 +11,15 @@ import pytest
 from engine.core.errors import DataError, ModelError, PlanError
 from engine.results import care, listing
 from engine.results.continuing import continuation
+from engine.results.evaluation import Evaluation
 from engine.results.integrity import Tampered
+from engine.results.listing import listed
 from engine.results.versions import Version, Versions, next_number
 from engine.spec.digests import MODEL_FILES, digests
 from engine.spec.methods import method_name
 from engine.spec.runspec import ModelRef
 from tests.making import METHODS, tiny_model
-from tests.results.made import finished_run, job_of, spec_of, version_in
+from tests.results.made import evaluation_of, finished_run, job_of, spec_of, version_in
 
 
 @pytest.fixture
@@ -40,10 +42,37 @@ def test_going_on_from_a_version_gives_it_a_patch_number(versions: Versions, fir
     assert next_number(versions.all(), "support", "other") == "v2.0.0"
 
 
+def test_what_a_version_went_on_from_counts_as_trained_on(versions: Versions, first: Version, tmp_path: Path) -> None:
+    onward = version_in(versions, tmp_path / "runs", "run-2", parent=first.id, data="other")
+    assert versions.trained_on(onward) == ("other", "dh") and versions.trained_on(first) == ("dh",)
+
+
 def test_a_version_knows_the_spec_it_was_made_by(versions: Versions, first: Version, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "runs")
     kept = versions.spec(first)
     assert kept == msgspec.structs.replace(spec_of("run-1"), created=kept.created)
+
+
+def test_a_quick_look_leaves_the_evaluation_on_most_rows_in_place(
+    versions: Versions, first: Version, tmp_path: Path
+) -> None:
+    def evaluated(run: str, rows: int, right: float = 0.5, **changes: str) -> Evaluation:
+        made = evaluation_of(tmp_path / run, first.id, right, rows=rows)
+        changed = msgspec.structs.replace(made, run=run, **changes)
+        versions.keep_evaluation(first, changed)
+        return changed
+
+    quick = evaluated("quick", 10)
+    assert versions.evaluation(first) == quick
+    whole = evaluated("whole", 30)
+    evaluated("quick again", 10)
+    evaluated("other data", 40, dataset_hash="other")
+    evaluated("all rows", 40, side="all")
+    assert whole.score and versions.evaluation(first) == whole
+    assert listed(versions, first).score == whole.score.value
+    assert len(versions.evaluations(first)) == 5
+    newer = evaluated("whole again", 30, right=0.9)
+    assert versions.evaluation(first) == newer
 
 
 @pytest.mark.parametrize("how", ["changed", "shortened", "gone", "added"])

@@ -19,6 +19,7 @@ from engine.plan.models import read_base_model, starter_path
 from engine.results.versions import Version, Versions
 from engine.spec.folder import RunFolder
 from engine.spec.runspec import DataRef, TrainJob
+from studio.terminal.evaluating import side_of
 from tests.making import LORA, train_spec, without_dropout
 from tests.results.made import finished_run
 from tests.terminal.test_commands import CLI, answer, call
@@ -65,6 +66,20 @@ def kept(home: Home, dataset: Dataset, run: str, strength: float) -> Version:
     version = Versions(home.versions).add(RunFolder(folder.path), {"validation_loss": 1.0}, 10)
     assert version is not None
     return version
+
+
+@pytest.mark.parametrize(
+    ("side", "dataset", "asked"),
+    [
+        (None, "", "held-out"),
+        (None, "one", "all"),
+        ("held-out", "one", "held-out"),
+        ("test", "", "test"),
+        ("all", "", "all"),
+    ],
+)
+def test_the_side_that_is_named_is_asked(side: str | None, dataset: str, asked: str) -> None:
+    assert side_of(side, dataset) == asked
 
 
 def test_versions_are_measured_compared_cared_for_and_packed(home: Home, dataset: Dataset, tmp_path: Path) -> None:

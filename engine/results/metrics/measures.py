@@ -5,7 +5,7 @@ Calls sacrebleu for some: use it in a spawned process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -13,7 +13,7 @@ import msgspec
 
 from engine.results.metrics import overlap, structured, words
 from engine.results.metrics.checks import Asked, CheckFailed, run_check, run_expression
-from engine.results.metrics.labels import label_of, labels_of
+from engine.results.metrics.labels import by_words, label_of, labels_of
 from engine.spec.records import Card
 from engine.spec.suite import Check, Metric, Pattern, Suite
 
@@ -104,7 +104,7 @@ def marked(suite: Suite, examples: Sequence[Answered]) -> tuple[list[Marks], lis
     found: list[Marks] = []
     problems: list[Card] = []
     for name in suite.metrics:
-        found += _marks(name, examples)
+        found.append(_marks(name, examples))
     own = [*(partial(_held, each) for each in suite.patterns), *(partial(_checked, each) for each in suite.checks)]
     for mark in own:
         try:
@@ -114,15 +114,15 @@ def marked(suite: Suite, examples: Sequence[Answered]) -> tuple[list[Marks], lis
     return found, problems
 
 
-def _marks(name: Metric, examples: Sequence[Answered]) -> list[Marks]:
-    """The marks of one measure; none where it does not apply (labels, when the references are none)."""
+def _marks(name: Metric, examples: Sequence[Answered]) -> Marks:
+    """The marks of one measure."""
     if name == "loss":
         base, tuned = tuple(each.base_loss for each in examples), tuple(each.tuned_loss for each in examples)
-        return [Marks(name=name, measure=TABLE[name], base=base, tuned=tuned)]
+        return Marks(name=name, measure=TABLE[name], base=base, tuned=tuned)
     if name != "label":
-        return [_each(name, TABLE[name], examples, ONE_ANSWER[name])]
-    labels = labels_of([each.reference for each in examples])
-    return [_each(name, TABLE[name], examples, partial(_names, labels))] if labels else []
+        return _each(name, TABLE[name], examples, ONE_ANSWER[name])
+    known = by_words(labels_of([each.reference for each in examples]))
+    return _each(name, TABLE[name], examples, partial(_names, known))
 
 
 def _each(name: str, measure: Measure, examples: Sequence[Answered], mark: OneAnswer) -> Marks:
@@ -134,8 +134,8 @@ def _each(name: str, measure: Measure, examples: Sequence[Answered], mark: OneAn
     )
 
 
-def _names(labels: Sequence[str], answer: str, reference: str) -> bool:
-    return label_of(answer, labels) == reference
+def _names(known: Mapping[str, str], answer: str, reference: str) -> bool:
+    return label_of(answer, known) == known[words.normalised(reference)]
 
 
 def _held(pattern: Pattern, examples: Sequence[Answered]) -> Marks:
