@@ -24,6 +24,11 @@ def title(value: str, **rest: Any) -> ft.Control:
     return ft.Semantics(content=_text(value, TITLE, strong=True, **rest), header=True, heading_level=1, container=True)
 
 
+def name_title(name: str) -> ft.Control:
+    """The name that somebody gave to what a page shows: two lines at the most, and all of it on hover."""
+    return title(name, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS, tooltip=name, rtl=rightward(name))
+
+
 def heading(value: str, **rest: Any) -> ft.Text:
     """The name of a section."""
     return _text(value, LARGE, strong=True, **rest)

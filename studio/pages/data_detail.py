@@ -30,6 +30,7 @@ from studio.kit import (
     fact,
     link,
     muted,
+    name_title,
     notice,
     plural,
     primary,
@@ -91,7 +92,7 @@ def DataBody(dataset_id: str) -> Any:
     under = row(badge(SCHEMAS[dataset.schema], "info"), muted(f"imported {made} from {Path(dataset.source).name}"))
     return frame(
         surroundings,
-        ft.Column([title(dataset.name), under], spacing=S1, tight=True),
+        ft.Column([name_title(dataset.name), under], spacing=S1, tight=True),
         *([Made(dataset)] if dataset.parent else []),
         row(*(_tab(each, words, dataset, tab, session.data_tab.set) for each, words in TABS.items())),
         _shown(tab, dataset, surroundings.columns == 1),

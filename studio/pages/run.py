@@ -29,6 +29,7 @@ from studio.kit import (
     heading,
     link,
     muted,
+    name_title,
     notice,
     percent,
     primary,
@@ -96,7 +97,9 @@ def RunBody(run_id: str) -> Any:
     )
     return frame(
         surroundings,
-        ft.Column([title(run.name), row(dot(run.state), muted(run_line(run))), GoesOn(live)], spacing=2, tight=True),
+        ft.Column(
+            [name_title(run.name), row(dot(run.state), muted(run_line(run))), GoesOn(live)], spacing=2, tight=True
+        ),
         *blocks,
         actions=_verbs(run, engine.runs),
         panel=panel,
