@@ -10,7 +10,8 @@ import msgspec
 
 from engine.core.settings import Settings
 from engine.spec.fields import Setting
-from studio.kit import Choice, NumberField, Switch, body, component, gigabytes, label, muted
+from studio.guides import terms_in
+from studio.kit import Choice, Explained, NumberField, Switch, body, component, gigabytes, glossed, label, muted
 from studio.theme import S1, S2, S4
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ BYTES = "bytes"
 
 def setting_line(setting: Setting, field: ft.Control, narrow: bool) -> ft.Control:
     """The name and help of a setting, with its field beside or below them."""
-    words = ft.Column([label(setting.title), muted(setting.help)], spacing=0, tight=True)
+    known = terms_in(setting.title)
+    name = Explained(setting.title, known[0], setting.help) if known else label(setting.title)
+    words = ft.Column([name, muted(setting.help), *glossed(setting.help)], spacing=0, tight=True)
     if narrow:
         return ft.Column([words, field], spacing=S1, tight=True)
     return ft.Row(
