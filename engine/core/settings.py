@@ -36,6 +36,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     side_bar: Annotated[
         bool, described("Side bar", "Runs, datasets and versions beside each page.", level=Level.ESSENTIAL, group=LOOKS)
     ] = True
+    expert_mode: Annotated[
+        bool,
+        described("Expert mode", "A new run's form shows every setting and method at once.", group=LOOKS),
+    ] = False
     do_not_disturb: Annotated[
         bool, described("Do not disturb", "Notices wait quietly in their list.", level=Level.ESSENTIAL, group=TOLD)
     ] = False

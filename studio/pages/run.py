@@ -231,7 +231,7 @@ def _loss(live: LiveRun) -> ft.Control:
 
 def _preferences(live: LiveRun) -> list[ft.Control]:
     """How often the better answer is the likelier one, and by how much; for runs that learn preferences."""
-    names = (("Prefers the better answer", ""), ("The same on held-out rows", "validation_"))
+    names = (("Prefers the better answer", ""), ("On held-out rows", "validation_"))
     found: list[ft.Control] = []
     for title_, side in names:
         share = live.series[f"{side}preference_accuracy"].last

@@ -103,7 +103,7 @@ def _legend(signs: list[Happened]) -> ft.Control:
     kinds = {each.kind for each in signs}
     return row(
         color_key(Ink.FILL, "training"),
-        row(color_key(Ink.PURPLE, ""), termed("held-out rows"), wrap=False),
+        ft.Row([color_key(Ink.PURPLE, ""), termed("held-out rows")], spacing=0, tight=True),
         termed("triangles: checkpoints, green the best"),
         *(_icon_key(kind) for kind in (ANOMALY, RECOVERY) if kind in kinds),
         spacing=S4,
