@@ -40,6 +40,7 @@ from engine.runs.meters import Meters
 from engine.runs.runs import Runs
 from engine.runs.sweeps import Sweep, Sweeps
 from engine.serving import conversations
+from engine.storage import Storage
 from engine.sweeping import start_sweep, stop_sweep
 
 METER_SECONDS = 2.0
@@ -51,7 +52,8 @@ class Engine:
 
     Its parts, in the order of the user's journey: `library` (datasets), `planning` (models, plans), `drafts` (what is
     not started yet), `runs` and `sweeps`, `outcomes` (versions, evaluations), `hosts` (models in memory), `playground`
-    (conversations), `judging` (models as judges), `exports` (versions in other forms).
+    (conversations), `judging` (models as judges), `exports` (versions in other forms), `storage` (what it
+    all takes on the disk).
     """
 
     def __init__(self, home: Home, store: Store, role: str, group: anyio.abc.TaskGroup) -> None:
@@ -68,6 +70,7 @@ class Engine:
         self.drafts = drafts.Drafts(store, home.path / drafts.COPY)
         self.outcomes = Outcomes(home, self.library, self.runs, self.planning, calibrations)
         self.hosts = Hosts(home, self.settings, self.runs, self.planning, group)
+        self.storage = Storage(home)
         self.exports = Exports(home, self.runs, self.planning, self.outcomes)
         self.playground = Playground(home, store, self.library, self.outcomes, self.hosts, group.start_soon)
         self.judging = Judging(home, self.outcomes, self.playground, group.start_soon)

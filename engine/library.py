@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from engine.core.home import Home
 from engine.core.settings import Settings
@@ -47,13 +49,23 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 
 
+class Import(msgspec.Struct, frozen=True):
+    """A file on its way to a dataset: its name, and the share of it that is read."""
+
+    id: int
+    name: str
+    share: float = 0.0
+
+
 class Library:
-    """What is imported; `datasets` is the newest list, the newest dataset first."""
+    """What is imported; `datasets` is the newest list, the newest dataset first; `importing` is what is under way."""
 
     def __init__(self, home: Home, settings: Topic[Settings]) -> None:
         self._home = home
         self._settings = settings
         self.datasets: Topic[tuple[Dataset, ...]] = Topic(tuple(list_datasets(home.datasets)))
+        self.importing: Topic[tuple[Import, ...]] = Topic(())
+        self._imports = 0
 
     async def watch_folder(self) -> None:
         """Commands that mend or delete datasets write their folders themselves; the list follows."""
@@ -96,18 +108,40 @@ class Library:
         on_progress: Callable[[data.Progress], None] | None = None,
     ) -> Dataset:
         """Import a file, a folder, or several files as one dataset, and publish the new list. Raises StudioError."""
-        dataset = await data.import_file(
-            self._home.datasets,
-            source,
-            name=name,
-            mapping=mapping,
-            limits=Limits.from_settings(self._settings.value),
-            split=split,
-            text_rows=text_rows,
-            on_progress=on_progress,
-        )
+        with self._underway(name or (source.name if isinstance(source, Path) else f"{len(source)} files")) as tell:
+
+            def heard(progress: data.Progress) -> None:
+                tell(progress.done / max(1, progress.total))
+                if on_progress is not None:
+                    on_progress(progress)
+
+            dataset = await data.import_file(
+                self._home.datasets,
+                source,
+                name=name,
+                mapping=mapping,
+                limits=Limits.from_settings(self._settings.value),
+                split=split,
+                text_rows=text_rows,
+                on_progress=heard,
+            )
         self.publish()
         return dataset
+
+    @contextmanager
+    def _underway(self, name: str) -> Iterator[Callable[[float], None]]:
+        """Keeps an import among those that are under way; what is given hears the share that is read."""
+        self._imports += 1
+        mine = self._imports
+
+        def others() -> tuple[Import, ...]:
+            return tuple(each for each in self.importing.value if each.id != mine)
+
+        self.importing.set((*others(), Import(mine, name)))
+        try:
+            yield lambda share: self.importing.set((*others(), Import(mine, name, min(1.0, share))))
+        finally:
+            self.importing.set(others())
 
     async def fix(self, dataset_id: str, *steps: Step) -> Dataset:
         """Make a new version of a dataset with these steps done, and publish the new list. Raises StudioError."""

@@ -188,6 +188,8 @@ COMMANDS: tuple[Command, ...] = (
     ),
     _switch("do_not_disturb", "Do not disturb", True),
     _switch("do_not_disturb", "End do not disturb", False),
+    _switch("expert_mode", "Expert mode", True),
+    _switch("expert_mode", "End expert mode", False),
     _switch("debug", "Debug mode", True),
     _switch("debug", "End debug mode", False),
     Command(

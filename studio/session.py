@@ -31,7 +31,7 @@ RECENT, NOTICES = 20, 100
 class WizardDraft(msgspec.Struct, frozen=True, kw_only=True):
     """Everything entered in the wizard so far. `edits` are the settings a person changed, by name; `onward` is what
     training takes over from the version that it goes on from; `lost` says what it named that was gone when it was
-    opened again."""
+    opened again; `show_all` is what was chosen of showing every setting, None goes by the app's settings."""
 
     id: str = msgspec.field(default_factory=lambda: new_id("draft"))
     step: int = 0
@@ -44,7 +44,7 @@ class WizardDraft(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
     name: str = ""
     edits: dict[str, Fact] = {}
-    show_all: bool = False
+    show_all: bool | None = None
     onward: Continuation | None = None
     lost: tuple[str, ...] = ()
 

@@ -6,38 +6,44 @@ with a bar at the bottom.
 
 from __future__ import annotations
 
-import sys
-from importlib.metadata import version
 from typing import Any
 
 import flet as ft
 
 from engine.results.versions import Version
-from engine.spec.records import RunState
 from studio.commands import is_mac, shown
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
-from studio.kit import act, body, component, empty, gigabytes, icon_button, muted, plural, primary
+from studio.kit import act, body, component, empty, icon_button, muted, primary
 from studio.kit.guard import Handler
 from studio.notifying import Bell, Watch
 from studio.palette import Overlay, key_cap
 from studio.places import HELP, PLACES, SETTINGS, Place
 from studio.sidebar import SideBar, SideButton
-from studio.theme import BAR, RADIUS_FIELD, S1, S2, S3, S4, Ink
+from studio.status import PhoneStatus, StatusStrip
+from studio.theme import BAR, RADIUS_FIELD, S1, S2, S3, Ink
 
 TOP = 44
-STATUS = 28
 
 
 @component
 def Shell() -> Any:
     """The frame; the page in the middle is the router's. The same tree in every width, so that a page stays itself."""
-    phone = use_surroundings().phone
     page = ft.Container(ft.use_route_outlet(), expand=True, bgcolor=Ink.BACKGROUND)
     main = ft.Column([TopBar(), page], spacing=0, expand=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
     middle = ft.Row(
         [Activities(), SideBar(), main], spacing=0, expand=True, vertical_alignment=ft.CrossAxisAlignment.STRETCH
     )
-    return ft.Column([middle, BottomBar() if phone else StatusStrip(), Overlay(), Watch()], spacing=0, expand=True)
+    return ft.Column([middle, Foot(), Overlay(), Watch()], spacing=0, expand=True)
+
+
+@component
+def Foot() -> Any:
+    """The status strip; on a phone the places of the app, and above them what runs or is wrong."""
+    if not use_surroundings().phone:
+        return StatusStrip()
+    return ft.Column(
+        [PhoneStatus(), BottomBar()], spacing=0, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH
+    )
 
 
 def _here(route: str, path: str) -> bool:
@@ -189,54 +195,6 @@ def _tab(place: Place, here: bool) -> ft.Control:
         selected=here,
     )
     return ft.MergeSemantics(content=said, expand=1)
-
-
-@component
-def StatusStrip() -> Any:
-    """Device, memory, queue, and what works without a network; a leaf of its own, for it changes all the time."""
-    engine = use_engine()
-    hardware = use_topic(engine.planning.hardware, every=1.0)
-    meters = use_topic(engine.meters, every=1.0)
-    runs = use_topic(engine.runs.list, every=0.5)
-    states = [run.state for run in runs if run.kind != "host"]
-    busy = sum(state.active for state in states)
-    waiting = sum(state is RunState.CREATED for state in states)
-    memory = f"Memory {gigabytes(meters.memory_used)} of {gigabytes(meters.memory_total)}"
-    if meters.gpu_memory_used is not None and meters.gpu_memory_total:
-        memory = f"GPU memory {gigabytes(meters.gpu_memory_used)} of {gigabytes(meters.gpu_memory_total)}"
-    queue = "No run active" if not busy and not waiting else f"{busy} running, {waiting} waiting"
-    surroundings = use_surroundings()
-    left = [_device(hardware), memory, queue, *(["Saving power"] if surroundings.saving else [])]
-    return ft.Container(
-        ft.Row(
-            [
-                ft.Row([muted(words, no_wrap=True) for words in left], spacing=S4, expand=True),
-                muted(f"Everything runs on {'the server' if surroundings.confined else 'this computer'}", no_wrap=True),
-                muted(_version(), no_wrap=True),
-            ],
-            spacing=S4,
-            vertical_alignment=ft.CrossAxisAlignment.CENTER,
-        ),
-        height=STATUS,
-        bgcolor=Ink.SURFACE,
-        border=ft.Border.only(top=ft.BorderSide(1, Ink.BORDER)),
-        padding=ft.Padding.symmetric(horizontal=S3),
-    )
-
-
-def _device(hardware: Any) -> str:
-    if hardware is None:
-        return "Looking at the hardware…"
-    if hardware.gpus:
-        return hardware.gpus[0].name
-    return f"Processor, {plural(hardware.cores, 'core')}"
-
-
-def _version() -> str:
-    try:
-        return f"v{version('peft-studio')}"
-    except ImportError:  # run from a checkout that is not installed
-        return f"Python {sys.version_info.major}.{sys.version_info.minor}"
 
 
 @component

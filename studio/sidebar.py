@@ -234,7 +234,7 @@ def _item(item: Item) -> ft.Control:
 
 def _line(face: list[ft.Control], said: str, do: Handler, *, here: bool = False, tip: str = "") -> ft.Control:
     box = ft.Container(
-        ft.Semantics(content=ft.Row(face, spacing=S1 + 2), exclude_semantics=True),
+        ft.Semantics(content=ft.Container(ft.Row(face, spacing=S1 + 2), tooltip=tip or None), exclude_semantics=True),
         height=LINE,
         bgcolor=Ink.PRIMARY_TINT if here else None,
         border_radius=RADIUS_FIELD,
@@ -242,6 +242,5 @@ def _line(face: list[ft.Control], said: str, do: Handler, *, here: bool = False,
         alignment=ft.Alignment.CENTER_LEFT,
         on_click=act(do),
         ink=True,
-        tooltip=tip or None,
     )
     return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, selected=here, label=said))

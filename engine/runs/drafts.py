@@ -48,7 +48,7 @@ class KeptDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     method: str = ""
     name: str = ""
     edits: dict[str, Fact] = {}
-    show_all: bool = False
+    show_all: bool | None = None
     parent: str = ""
     parent_title: str = ""
 

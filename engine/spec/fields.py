@@ -24,6 +24,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     unit: str
     level: Level
+    group: str
     minimum: float | None
     maximum: float | None
     choices: tuple[str, ...]
@@ -36,14 +37,22 @@ def described(
     *,
     unit: str = "",
     level: Level = Level.ADVANCED,
+    group: str = "",
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
 ) -> msgspec.Meta:
-    """The annotation of one setting: title, plain-language help, unit, level, and limits that msgspec enforces."""
+    """The annotation of one setting: title, plain-language help, unit, level, the group it is shown in, and
+    limits that msgspec enforces."""
     return msgspec.Meta(  # pyright: ignore[reportCallIssue]  # its overloads know no optional limits
-        title=title, description=help, ge=ge, gt=gt, le=le, lt=lt, extra={"unit": unit, "level": level.value}
+        title=title,
+        description=help,
+        ge=ge,
+        gt=gt,
+        le=le,
+        lt=lt,
+        extra={"unit": unit, "level": level.value, "group": group},
     )
 
 
@@ -64,6 +73,7 @@ def _setting(name: str, hint: Any) -> Setting:
         help=meta.description or "",
         unit=extra.get("unit", ""),
         level=Level(extra.get("level", "advanced")),
+        group=extra.get("group", ""),
         minimum=meta.ge if meta.ge is not None else meta.gt,
         maximum=meta.le if meta.le is not None else meta.lt,
         choices=tuple(str(choice) for choice in get_args(kind)) if get_origin(kind) is Literal else (),

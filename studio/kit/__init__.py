@@ -23,11 +23,24 @@ from studio.kit.cards import (
 from studio.kit.fields import Choice, NumberField, Search, Switch, TextField
 from studio.kit.guard import act, component, toast
 from studio.kit.meters import bar, meter, ring
-from studio.kit.speech import answer, pieces, rightward, said
+from studio.kit.speech import answer, pieces, said
 from studio.kit.states import ErrorCard, empty, loading, notice
 from studio.kit.table import figures
 from studio.kit.terms import Explained, glossed, termed, use_tip
-from studio.kit.text import body, captioned, code, heading, label, muted, number, one_line, title
+from studio.kit.text import (
+    body,
+    captioned,
+    code,
+    heading,
+    label,
+    muted,
+    name_title,
+    number,
+    one_line,
+    rightward,
+    title,
+    verbatim,
+)
 from studio.kit.words import (
     ago,
     amount,
@@ -83,6 +96,7 @@ __all__ = [
     "loading",
     "meter",
     "muted",
+    "name_title",
     "named",
     "notice",
     "number",
@@ -105,4 +119,5 @@ __all__ = [
     "title",
     "toast",
     "use_tip",
+    "verbatim",
 ]

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from typing import Any
 
 import flet as ft
 
-from studio.kit.text import label, muted
+from studio.kit.text import label, muted, rightward
 from studio.theme import S1, S2, S3, SANS, Ink
 
 LONGEST_DIFF = 600
 """Words of an answer that are compared one by one; longer ones are shown without marks."""
-
-
-def rightward(words: str) -> bool:
-    """Whether a text is read from right to left: its first letter with a direction says so."""
-    kinds = (unicodedata.bidirectional(letter) for letter in words)
-    return next((kind in ("R", "AL") for kind in kinds if kind in ("L", "R", "AL")), False)
 
 
 def pieces(words: str, other: str) -> list[tuple[str, bool]]:

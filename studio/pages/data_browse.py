@@ -19,7 +19,6 @@ from studio.kit import (
     ErrorCard,
     TextField,
     badge,
-    body,
     card,
     chip,
     component,
@@ -29,9 +28,11 @@ from studio.kit import (
     loading,
     muted,
     plural,
+    rightward,
     row,
     section,
     toast,
+    verbatim,
 )
 from studio.theme import S1, S2, S3, Ink
 
@@ -196,19 +197,21 @@ def words_of(row_: Row) -> list[ft.Control]:
     """What a row says: what is only read in grey, what is learned beside a purple line, a worse answer struck off."""
     found: list[ft.Control] = []
     if row_.prompt:
-        found.append(body(row_.prompt, color=Ink.MUTED, max_lines=3, overflow=ft.TextOverflow.ELLIPSIS))
+        found.append(verbatim(row_.prompt, color=Ink.MUTED, max_lines=3, overflow=ft.TextOverflow.ELLIPSIS))
     found.append(_beside(Ink.PURPLE, row_.answer))
     if row_.rejected:
         worse = row_.rejected[shared_turns(row_.messages, row_.rejected) :]
-        found.append(_beside(Ink.RED, f"Worse: {' '.join(each.content for each in worse)}"))
+        said = " ".join(each.content for each in worse)
+        found.append(_beside(Ink.RED, f"Worse: {said}", rightward(said)))
     if row_.desired is not None:
         found.append(muted("rated good" if row_.desired else "rated bad"))
     return found
 
 
-def _beside(color: str, words: str) -> ft.Control:
+def _beside(color: str, words: str, rtl: bool | None = None) -> ft.Control:
+    rtl = rightward(words) if rtl is None else rtl
     return ft.Container(
-        body(words, max_lines=4, overflow=ft.TextOverflow.ELLIPSIS),
+        verbatim(words, max_lines=4, overflow=ft.TextOverflow.ELLIPSIS, rtl=rtl),
         border=ft.Border.only(left=ft.BorderSide(3, color)),
         padding=ft.Padding.only(left=S2),
     )

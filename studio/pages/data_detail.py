@@ -28,8 +28,10 @@ from studio.kit import (
     component,
     empty,
     fact,
+    glossed,
     link,
     muted,
+    name_title,
     notice,
     plural,
     primary,
@@ -91,7 +93,7 @@ def DataBody(dataset_id: str) -> Any:
     under = row(badge(SCHEMAS[dataset.schema], "info"), muted(f"imported {made} from {Path(dataset.source).name}"))
     return frame(
         surroundings,
-        ft.Column([title(dataset.name), under], spacing=S1, tight=True),
+        ft.Column([name_title(dataset.name), under], spacing=S1, tight=True),
         *([Made(dataset)] if dataset.parent else []),
         row(*(_tab(each, words, dataset, tab, session.data_tab.set) for each, words in TABS.items())),
         _shown(tab, dataset, surroundings.columns == 1),
@@ -183,7 +185,7 @@ def finding_card(finding: Finding, fix: ft.Control | None) -> ft.Control:
     """A finding that matters: what, how many rows, why, what to do."""
     why = f"{concerned(finding)}{finding.why}"
     do = [body(f"What to do: {finding.fix}"), *([fix] if fix else [])]
-    return notice(LEVELS[finding.level], finding.what, why, *do)
+    return notice(LEVELS[finding.level], finding.what, why, *do, *glossed(finding.what, why, finding.fix))
 
 
 def _remark(finding: Finding, fix: ft.Control | None) -> ft.Control:
@@ -191,6 +193,8 @@ def _remark(finding: Finding, fix: ft.Control | None) -> ft.Control:
     words: list[ft.Control] = [body(finding.what), muted(f"{concerned(finding)}{finding.why} {finding.fix}")]
     if fix is not None:
         words.append(ft.Row([fix]))
+    if known := glossed(finding.what, finding.why, finding.fix):
+        words.append(row(*known))
     return ft.Row(
         [
             ft.Icon(ft.Icons.INFO_OUTLINE, size=18, color=Ink.PRIMARY, semantics_label="worth knowing"),

@@ -10,6 +10,7 @@ import flet as ft
 
 from engine.runs.views import RunView
 from engine.spec.records import RunState
+from studio.attention import LATELY_SECONDS, UNSEEN
 from studio.frame import frame
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
@@ -47,10 +48,6 @@ STEPS = (
 ATTENTION = (RunState.FAILED, RunState.LOST, RunState.RUNNING, RunState.PAUSED)
 """States in which a run may need somebody, the worst first; one that is running may ask something."""
 ATTENTION_LIMIT, ACTIVE_LIMIT, RECENT_LIMIT = 3, 6, 6
-LATELY_SECONDS = 7 * 86_400.0
-"""How long a failure needs attention; later it is history."""
-UNSEEN = ("host", "probe")
-"""Kinds of work that nobody started as a run."""
 LOW_DISK = 5_000_000_000
 
 

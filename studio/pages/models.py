@@ -29,6 +29,7 @@ from studio.kit import (
     quiet,
     row,
     section,
+    termed,
     title,
     toast,
 )
@@ -73,9 +74,9 @@ def ModelCard(model: BaseModel) -> Any:
         toast(f"{model.name} is chosen for the new run.")
 
     facts = [
-        fact("Weights", size_words(model.parameters), f"{gigabytes(model.weight_bytes)}, {model.dtype}"),
+        fact(termed("Weights"), size_words(model.parameters), f"{gigabytes(model.weight_bytes)}, {model.dtype}"),
         fact("Reads", f"{model.context:,}", "tokens"),
-        fact("Layers", str(model.layers), f"{model.hidden:,} wide, {model.heads} heads"),
+        fact(termed("Layers"), str(model.layers), f"{model.hidden:,} wide, {model.heads} heads"),
         fact("Vocabulary", f"{model.vocabulary:,}", "tokens"),
     ]
     blocks: list[ft.Control] = [

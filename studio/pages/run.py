@@ -15,7 +15,6 @@ from studio.charts import zones
 from studio.frame import frame
 from studio.hooks import go, use_engine, use_surroundings, use_topic
 from studio.kit import (
-    body,
     card,
     columns,
     component,
@@ -30,6 +29,7 @@ from studio.kit import (
     heading,
     link,
     muted,
+    name_title,
     notice,
     percent,
     primary,
@@ -39,6 +39,7 @@ from studio.kit import (
     section,
     share_words,
     short,
+    termed,
     title,
     toast,
 )
@@ -48,7 +49,7 @@ from studio.pages.run_healing import Asked, Healing
 from studio.pages.run_result import Result
 from studio.pages.run_tabs import TABS, Tabs
 from studio.pages.run_tuning import Siblings, Standing, Tuning
-from studio.theme import S2, S4, S6, Ink
+from studio.theme import BODY, S2, S4, S6, Ink
 
 if TYPE_CHECKING:
     from engine.runs.follow import LiveRun
@@ -97,7 +98,9 @@ def RunBody(run_id: str) -> Any:
     )
     return frame(
         surroundings,
-        ft.Column([title(run.name), row(dot(run.state), muted(run_line(run))), GoesOn(live)], spacing=2, tight=True),
+        ft.Column(
+            [name_title(run.name), row(dot(run.state), muted(run_line(run))), GoesOn(live)], spacing=2, tight=True
+        ),
         *blocks,
         actions=_verbs(run, engine.runs),
         panel=panel,
@@ -114,9 +117,15 @@ def _chosen(live: LiveRun) -> list[ft.Control]:
         found = (each for each in settings_of(type(struct)).values() if each.level is Level.ESSENTIAL)
         pairs += [(each.title, f"{getattr(struct, each.name)} {each.unit}".strip()) for each in found]
     lines: list[ft.Control] = [
-        ft.Row([ft.Container(muted(name), width=112), body(words, expand=True)], spacing=S2) for name, words in pairs
+        ft.Row([ft.Container(termed(name), width=112), ft.Container(_value(words), expand=True)], spacing=S2)
+        for name, words in pairs
     ]
     return [divider(), heading("Started with"), ft.Column(lines, spacing=S2, tight=True)]
+
+
+def _value(words: str) -> ft.Control:
+    """A value that may be a term, such as a method."""
+    return termed(words, size=BODY, color=Ink.TEXT)
 
 
 @component
@@ -166,7 +175,10 @@ def Numbers(live: LiveRun) -> Any:
         [
             ring(run.progress, color=color),
             ft.Column(
-                [body(_epoch(run)), muted(f"step {run.step} of {run.total_steps}" if run.total_steps else "preparing")],
+                [
+                    _value(_epoch(run)),
+                    termed(f"step {run.step} of {run.total_steps}" if run.total_steps else "preparing"),
+                ],
                 spacing=2,
                 tight=True,
             ),
@@ -178,7 +190,7 @@ def Numbers(live: LiveRun) -> Any:
         _time(run),
         _loss(live),
         _held_out(run),
-        fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", _speed_note(live)),
+        fact("Speed", f"{run.tokens_per_second:,.0f}" if run.tokens_per_second else "–", termed(_speed_note(live))),
         fact("Worker memory", gigabytes(run.memory) if run.memory else "–", "used by it"),
     ]
     preferences = _preferences(live)
@@ -202,7 +214,9 @@ def _time(run: RunView) -> ft.Control:
     if run.state in (RunState.RUNNING, RunState.INITIALIZING):
         return fact("Time left", "–", "after a few steps")
     return fact(
-        "Time taken", duration(run.seconds) if run.seconds else "–", "last attempt" if run.attempt else "one attempt"
+        "Time taken",
+        duration(run.seconds) if run.seconds else "–",
+        termed("last attempt" if run.attempt else "one attempt"),
     )
 
 
@@ -210,10 +224,10 @@ def _loss(live: LiveRun) -> ft.Control:
     """The newest loss and which zone it is in."""
     series = live.series["loss"]
     if series.last is None:
-        return fact("Loss now", "–", "after the first step")
+        return fact(termed("Loss now"), "–", "after the first step")
     bands = zones(series.values[:5])
     notes = [bands.name(series.last) if bands else "", trend(series.values)]
-    return fact("Loss now", short(series.last), ", ".join(filter(None, notes)))
+    return fact(termed("Loss now"), short(series.last), ", ".join(filter(None, notes)))
 
 
 def _speed_note(live: LiveRun) -> str:
@@ -224,14 +238,18 @@ def _speed_note(live: LiveRun) -> str:
 
 def _preferences(live: LiveRun) -> list[ft.Control]:
     """How often the better answer is the likelier one, and by how much; for runs that learn preferences."""
-    names = (("Prefers the better answer", ""), ("The same on held-out rows", "validation_"))
+    names = (("Prefers the better answer", ""), ("On held-out rows", "validation_"))
     found: list[ft.Control] = []
     for title_, side in names:
         share = live.series[f"{side}preference_accuracy"].last
         margin = live.series[f"{side}preference_margin"].last
         if share is not None:
             found.append(
-                fact(title_, share_words(share), f"by a margin of {short(margin)} nats" if margin is not None else "")
+                fact(
+                    termed(title_),
+                    share_words(share),
+                    f"by a margin of {short(margin)} nats" if margin is not None else "",
+                )
             )
     return found
 
@@ -239,7 +257,7 @@ def _preferences(live: LiveRun) -> list[ft.Control]:
 def _held_out(run: RunView) -> ft.Control:
     """Where the rows stand that training never sees."""
     if run.validation_loss is None:
-        return fact("Held-out loss", "–", "not measured yet")
+        return fact(termed("Held-out loss"), "–", "not measured yet")
     best = run.best_validation
     note = "the best so far" if best is None or run.validation_loss <= best else f"best {short(best)}"
-    return fact("Held-out loss", short(run.validation_loss), note)
+    return fact(termed("Held-out loss"), short(run.validation_loss), note)

@@ -11,7 +11,7 @@ import msgspec
 from engine.spec.records import Event
 from studio.charts import Curve, Mark, in_words, zones
 from studio.hooks import use_feed, use_surroundings, use_topic
-from studio.kit import color_key, component, muted, plural, row
+from studio.kit import color_key, component, muted, plural, row, termed
 from studio.pages.run_healing import ANOMALY, LOOKS, RECOVERY, tone_of
 from studio.plot import SIGN, Plot, Sign
 from studio.theme import S2, S4, Ink, Palette
@@ -103,8 +103,8 @@ def _legend(signs: list[Happened]) -> ft.Control:
     kinds = {each.kind for each in signs}
     return row(
         color_key(Ink.FILL, "training"),
-        color_key(Ink.PURPLE, "held-out rows"),
-        muted("triangles: checkpoints, green the best"),
+        ft.Row([color_key(Ink.PURPLE, ""), termed("held-out rows")], spacing=0, tight=True),
+        termed("triangles: checkpoints, green the best"),
         *(_icon_key(kind) for kind in (ANOMALY, RECOVERY) if kind in kinds),
         spacing=S4,
     )

@@ -1,104 +1,105 @@
-"""Settings: a plain list drawn from the settings' own descriptions, kept as soon as a value is entered."""
+"""Settings: sections drawn from the settings' own descriptions, kept as soon as a value is entered, with a search."""
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import flet as ft
-import msgspec
 
 from engine.core.settings import LIMITS, Settings
 from engine.spec.fields import Setting, settings_of
 from studio.frame import frame
 from studio.hooks import sign_out, use_engine, use_surroundings, use_topic
-from studio.kit import (
-    Choice,
-    NumberField,
-    Switch,
-    body,
-    card,
-    code,
-    component,
-    label,
-    link,
-    muted,
-    quiet,
-    row,
-    section,
-    title,
-)
+from studio.kit import Search, body, card, code, component, empty, link, muted, quiet, row, section, title
+from studio.pages.settings_fields import setting_field, setting_line, value_shown
 from studio.pages.settings_log import LiveLog
+from studio.pages.settings_storage import Storage
 from studio.palette import CheatSheet
-from studio.theme import S1, S4
+from studio.theme import S1, S2, S4
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from studio.hooks import Surroundings
+
+HERE = (
+    "Your data, your models and what you say to them stay on {machine}. There is no account with anybody, and nothing "
+    "is counted or reported.",
+    "One thing you can start yourself sends something: a judge behind an address gets the questions and answers it is "
+    "to judge. It asks for the address first.",
+)
+WINDOW = "The window's own program is fetched once from the makers of Flet, when the app first opens as a window."
+DISK, PRIVACY, KEYS, ACCOUNT, LOG = "Storage", "Privacy", "Keys", "Account", "The app's log"
+ALSO = {
+    DISK: "storage disk space size room free clean delete home folder uploads cache answers prepared",
+    PRIVACY: "privacy data leaves sends telemetry network account tracking",
+    KEYS: "keys keyboard shortcuts",
+    ACCOUNT: "account sign out password",
+    LOG: "log debug errors",
+}
+"""Words by which sections without settings are found."""
 
 
 @component
 def SettingsPage() -> Any:
     """The page."""
-    engine = use_engine()
-    surroundings = use_surroundings()
+    engine, surroundings = use_engine(), use_surroundings()
     settings = use_topic(engine.settings, every=0.0)
-    narrow, confined = surroundings.columns == 1, surroundings.confined
-    rows = [
-        _row(
-            setting,
-            _shown(setting, settings) if confined and name in LIMITS else _field(setting, settings, engine),
-            narrow,
-        )
-        for name, setting in settings_of(Settings).items()
-    ]
-    home = ft.Column([muted("Home"), code(str(engine.home.path))], spacing=S1, tight=True)
+    wanted, search = ft.use_state("")
+    found = [*_groups(wanted, settings, engine, surroundings), *_others(wanted, settings, engine, surroundings)]
+    nothing = empty(ft.Icons.SEARCH_OFF, "No setting has these words.", "Try one word of what it changes.")
     return frame(
         surroundings,
         title("Settings"),
-        card(ft.Column(rows, spacing=S4, tight=True)),
-        *((section("Account", _account()),) if confined else (section("Where things are", card(home)),)),
-        section("Keys", card(CheatSheet())),
-        *((section("The app's log", card(LiveLog()), action=link("Design system", "/kit")),) if settings.debug else ()),
+        Search(wanted, search, hint="Search settings"),
+        *(found or [nothing]),
         widest=860,
     )
+
+
+def _has(wanted: str, words: str) -> bool:
+    """Whether a text has the beginnings of all the words that are searched for."""
+    return all(word in words.casefold() for word in wanted.casefold().split())
+
+
+def _groups(wanted: str, settings: Settings, engine: Engine, surroundings: Surroundings) -> list[ft.Control]:
+    """A section for each group of settings that has one with these words."""
+    narrow = surroundings.columns == 1
+
+    def line(each: Setting) -> ft.Control:
+        fixed = surroundings.confined and each.name in LIMITS
+        field = value_shown(each, settings) if fixed else setting_field(each, settings, engine)
+        return ft.Container(setting_line(each, field, narrow), key=each.name)
+
+    found = [each for each in settings_of(Settings).values() if _has(wanted, f"{each.group} {each.title} {each.help}")]
+    return [
+        ft.Container(
+            section(group, card(ft.Column([line(each) for each in members], spacing=S4, tight=True))), key=group
+        )
+        for group, members in groupby(found, key=lambda each: each.group)
+    ]
+
+
+def _others(wanted: str, settings: Settings, engine: Engine, surroundings: Surroundings) -> list[ft.Control]:
+    """The sections that are no settings."""
+    confined, narrow = surroundings.confined, surroundings.columns == 1
+    home = [] if confined else [ft.Column([muted("Home"), code(str(engine.home.path))], spacing=S1, tight=True)]
+    storage = ft.Column([*home, Storage(confined, narrow)], spacing=S4, tight=True)
+    sections = {DISK: section(DISK, card(storage)), PRIVACY: section(PRIVACY, card(_privacy(confined)))}
+    if confined:
+        sections[ACCOUNT] = section(ACCOUNT, _account())
+    sections[KEYS] = section(KEYS, card(CheatSheet()))
+    if settings.debug:
+        sections[LOG] = section(LOG, card(LiveLog()), action=link("Design system", "/kit"))
+    return [ft.Container(each, key=name) for name, each in sections.items() if _has(wanted, ALSO[name])]
+
+
+def _privacy(confined: bool) -> ft.Control:
+    machine = "the machine that PEFT Studio runs on" if confined else "this computer"
+    words = [each.format(machine=machine) for each in (*HERE, *(() if confined else (WINDOW,)))]
+    return ft.Column([body(each) for each in words], spacing=S2, tight=True)
 
 
 def _account() -> ft.Control:
     words = "Limits that protect the machine PEFT Studio runs on are set there."
     return card(row(quiet("Sign out", sign_out, icon=ft.Icons.LOGOUT), muted(words, size=14)))
-
-
-def _shown(setting: Setting, settings: Settings) -> ft.Control:
-    """A value that cannot be changed here."""
-    value = getattr(settings, setting.name)
-    words = ("On" if value else "Off") if isinstance(value, bool) else f"{value:,} {setting.unit}"
-    return body(words.strip())
-
-
-def _field(setting: Setting, settings: Settings, engine: Engine) -> ft.Control:
-    value = getattr(settings, setting.name)
-
-    def keep(new: object) -> None:
-        """Changes this one and leaves what others have changed meanwhile."""
-        engine.save_settings(msgspec.structs.replace(engine.settings.value, **{setting.name: new}))
-
-    if isinstance(value, bool):
-        return Switch(value, keep)
-    if setting.choices:
-        return Choice(value, [(each, each.capitalize()) for each in setting.choices], keep, width=200)
-    return NumberField(
-        value,
-        lambda number: keep(int(number) if setting.whole else number),
-        whole=setting.whole,
-        minimum=setting.minimum,
-        maximum=setting.maximum,
-        unit=setting.unit,
-        width=160,
-    )
-
-
-def _row(setting: Setting, field: ft.Control, narrow: bool) -> ft.Control:
-    said = ft.Semantics(content=field, label=setting.title, container=True)
-    words = ft.Column([label(setting.title), muted(setting.help)], spacing=0, tight=True)
-    if narrow:
-        return ft.Column([words, said], spacing=S1, tight=True)
-    return ft.Row([ft.Container(words, expand=True), ft.Container(said, width=260)], spacing=S4)

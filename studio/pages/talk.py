@@ -17,7 +17,6 @@ from studio.hooks import use_surroundings, use_topic
 from studio.kit import (
     TextField,
     badge,
-    body,
     columns,
     component,
     duration,
@@ -27,7 +26,9 @@ from studio.kit import (
     notice,
     primary,
     quiet,
+    rightward,
     row,
+    verbatim,
 )
 from studio.theme import BODY, RADIUS_CARD, S1, S2, S3, S4, SANS, Ink
 
@@ -102,7 +103,7 @@ def Question(talk: Talk, turn: Turn, busy: bool, last: bool) -> Any:
         icon_button(ft.Icons.REFRESH, "Answer again", again, disabled=busy),
     ]
     line = ft.Row(
-        [ft.Container(body(turn.asked, selectable=True), expand=True), *tools],
+        [ft.Container(verbatim(turn.asked, selectable=True), expand=True), *tools],
         spacing=S1,
         vertical_alignment=ft.CrossAxisAlignment.CENTER,
     )
@@ -144,13 +145,13 @@ def _words(reply: Reply, other: Reply | None) -> ft.Control:
     if not reply.text:
         return muted("…" if not reply.ended else "It had nothing to say.", size=14)
     if other is None or other.speaker.id == reply.speaker.id or not reply.ended:
-        return body(reply.text, selectable=True)
+        return verbatim(reply.text, selectable=True)
     plain = ft.TextStyle(size=BODY, font_family=SANS, color=Ink.TEXT)
     marked = ft.TextStyle(size=BODY, font_family=SANS, color=Ink.ON_PURPLE_TINT, bgcolor=Ink.PURPLE_TINT)
     spans = [
         ft.TextSpan(each.text, style=marked if each.own else plain) for each in differences(reply.text, other.text)
     ]
-    return body("", selectable=True, spans=spans)
+    return verbatim("", selectable=True, spans=spans, rtl=rightward(reply.text))
 
 
 def _figures(reply: Reply) -> ft.Control:
@@ -192,5 +193,5 @@ def Opinion(talk: Talk, turn_id: str, reply: Reply) -> Any:
         parts.append(TextField(better, set_better, label="A better answer", lines=8, rest=0))
         parts.append(row(primary("Keep it", save), quiet("Cancel", lambda: set_writing(False))))
     elif reply.better:
-        parts.append(ft.Column([muted("Better"), body(reply.better, selectable=True)], spacing=2, tight=True))
+        parts.append(ft.Column([muted("Better"), verbatim(reply.better, selectable=True)], spacing=2, tight=True))
     return ft.Column(parts, spacing=S2, tight=True)

@@ -29,6 +29,7 @@ from studio.kit import (
     muted,
     plural,
     quiet,
+    rightward,
     row,
     toast,
 )
@@ -100,7 +101,12 @@ def Past(kept: Conversation, here: bool) -> Any:
     rated = kept.thumbs
     facts = f"{plural(len(kept.turns), 'question')}, {ago(kept.changed)}" + (f", {rated} rated" if rated else "")
     face = ft.Column(
-        [label(kept.title, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), muted(facts)], spacing=2, tight=True
+        [
+            label(kept.title, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS, rtl=rightward(kept.title)),
+            muted(facts),
+        ],
+        spacing=2,
+        tight=True,
     )
     tools = ft.Row(
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flet as ft
@@ -12,8 +13,9 @@ from engine.serving.host import HostInfo, HostSession
 from engine.serving.talk import Talk
 from engine.spec.answers import Answering
 from engine.spec.fields import Level, Setting, settings_of
+from studio.guides import term_named, term_of, terms_in
 from studio.hooks import use_topic
-from studio.kit import NumberField, Switch, TextField, component, gigabytes, heading, muted, quiet, row
+from studio.kit import NumberField, Switch, TextField, component, gigabytes, heading, muted, quiet, row, use_tip
 from studio.theme import S1, S4
 
 NOT_THERE: Topic[HostInfo] = Topic(HostInfo())
@@ -26,13 +28,19 @@ def Parameters(talk: Talk) -> Any:
     host = use_topic(talk.host, every=0.0)
     everything, show = ft.use_state(False)
     answering = conversation.answering
+    tip, explained = use_tip(term_named("System prompt"))
 
     def change(name: str, value: Any) -> None:
         talk.set(answering=msgspec.structs.replace(answering, **{name: value}))
 
     told = settings_of(Answering)
     rows = [
-        _setting(each, getattr(answering, each.name), lambda value, name=each.name: change(name, value))
+        AnswerSetting(
+            each,
+            getattr(answering, each.name),
+            lambda value, name=each.name: change(name, value),
+            key=each.name,  # type: ignore[call-arg]
+        )
         for each in told.values()
         if everything or each.level is Level.ESSENTIAL
     ]
@@ -46,7 +54,9 @@ def Parameters(talk: Talk) -> Any:
                 label="System text",
                 hint="Who the model is to be",
                 lines=6,
+                tip=tip,
             ),
+            *explained,
             *rows,
             row(more),
             Memory(host),
@@ -56,14 +66,17 @@ def Parameters(talk: Talk) -> Any:
     )
 
 
-def _setting(setting: Setting, value: Any, change: Any) -> ft.Control:
+@component
+def AnswerSetting(setting: Setting, value: Any, change: Callable[[Any], object]) -> Any:
+    """One setting with its help; the term in its name is explained on hover and while it has the focus."""
+    tip, explained = use_tip(term_of(setting.name) or next(iter(terms_in(setting.title)), None))
     field: Any
     if isinstance(value, bool):
-        field = Switch(value, change, label=setting.title)
+        field = Switch(value, change, label=setting.title, tip=tip)
     elif isinstance(value, tuple):
         lines = "\n".join(value)
         split = lambda words: change(tuple(each for each in words.split("\n") if each.strip()))  # noqa: E731
-        field = TextField(lines, split, label=setting.title, hint="One on each line", lines=4, mono=True)
+        field = TextField(lines, split, label=setting.title, hint="One on each line", lines=4, mono=True, tip=tip)
     else:
         field = NumberField(
             value,
@@ -74,8 +87,9 @@ def _setting(setting: Setting, value: Any, change: Any) -> ft.Control:
             maximum=setting.maximum,
             unit=setting.unit,
             width=180,
+            tip=tip,
         )
-    return ft.Column([field, muted(setting.help)], spacing=S1, tight=True)
+    return ft.Column([field, *explained, muted(setting.help)], spacing=S1, tight=True)
 
 
 @component

@@ -18,6 +18,7 @@ from studio.kit import (
     link,
     loading,
     muted,
+    name_title,
     panel_title,
     primary,
     quiet,
@@ -58,7 +59,7 @@ def VersionBody(version_id: str) -> Any:
         return frame(surroundings, title("Version"), content)
     version = each.version
     head = ft.Column(
-        [title(version.title, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), row(*badges(each), Standing(each))],
+        [name_title(version.title), row(*badges(each), Standing(each))],
         spacing=S1,
         tight=True,
     )

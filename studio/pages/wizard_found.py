@@ -25,6 +25,7 @@ from studio.kit import (
     quiet,
     row,
     section,
+    verbatim,
 )
 from studio.pages.data_mapping import LEARNED, SCHEMAS, MappingForm
 from studio.session import WizardDraft
@@ -118,12 +119,12 @@ def _pair(row_: Row) -> ft.Control:
     return ft.Column(
         [
             *(
-                [body(row_.prompt, color=Ink.MUTED, max_lines=3, overflow=ft.TextOverflow.ELLIPSIS)]
+                [verbatim(row_.prompt, color=Ink.MUTED, max_lines=3, overflow=ft.TextOverflow.ELLIPSIS)]
                 if row_.prompt
                 else []
             ),
             ft.Container(
-                body(row_.answer, max_lines=4, overflow=ft.TextOverflow.ELLIPSIS),
+                verbatim(row_.answer, max_lines=4, overflow=ft.TextOverflow.ELLIPSIS),
                 border=ft.Border.only(left=ft.BorderSide(3, Ink.PURPLE)),
                 padding=ft.Padding.only(left=S2),
             ),

@@ -44,6 +44,12 @@ def offered(show_all: bool) -> list[MethodFacts]:
     return [each for each in TABLE.values() if show_all or each.level != "expert"]
 
 
+def use_everything(draft: WizardDraft) -> bool:
+    """Whether every setting and method is shown: as it was chosen for this draft, else as the app's settings say."""
+    settings = use_topic(use_engine().settings, every=0.0)
+    return settings.expert_mode if draft.show_all is None else draft.show_all
+
+
 def choose_method(session: Session, name: str) -> None:
     """Another method brings its own suggestions; what is optimised stays."""
     kept = {key: value for key, value in session.wizard.value.edits.items() if key == OBJECTIVE}
@@ -53,10 +59,10 @@ def choose_method(session: Session, name: str) -> None:
 @component
 def MethodPart(draft: WizardDraft, value: Value | None, objective: Value | None) -> Any:
     """Method and objective, each with its reason; all methods side by side on demand."""
-    session = use_session()
+    session, everything = use_session(), use_everything(draft)
     compare, set_compare = ft.use_state(False)
     narrow = use_surroundings().columns == 1
-    options = [CHOSEN_FOR_YOU, *((each.name, each.title) for each in offered(draft.show_all))]
+    options = [CHOSEN_FOR_YOU, *((each.name, each.title) for each in offered(everything))]
     if draft.method and draft.method not in dict(options):
         options.append((draft.method, TABLE[draft.method].title if draft.method in TABLE else draft.method))
     tip, explained = use_tip(term_named("Method"))
@@ -70,7 +76,7 @@ def MethodPart(draft: WizardDraft, value: Value | None, objective: Value | None)
     more = quiet("Hide the methods" if compare else "Compare all methods", lambda: set_compare(lambda now: not now))
     blocks: list[ft.Control] = [card(ft.Column(lines, spacing=S4, tight=True))]
     if compare:
-        cards = [_method(each, draft, session) for each in offered(draft.show_all)]
+        cards = [_method(each, draft, session) for each in offered(everything)]
         blocks.append(columns(cards, 1 if narrow else 2, spacing=S3))
     return section("How it is trained", *blocks, action=more)
 

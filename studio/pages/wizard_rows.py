@@ -11,7 +11,7 @@ from engine.core.errors import unexpected
 from engine.plan.models import BaseModel
 from engine.spec.prepared import Split
 from studio.hooks import use_engine, use_loaded
-from studio.kit import ErrorCard, card, component, loading, muted, notice, section
+from studio.kit import ErrorCard, card, component, loading, muted, notice, rightward, section
 from studio.pages.wizard_state import chosen_model, first_length, use_models
 from studio.session import WizardDraft
 from studio.theme import MONO, S2, S3, Ink
@@ -72,8 +72,14 @@ def _row(row: PreviewRow) -> ft.Control:
     return ft.Column(
         [
             muted(f"row {row.source_row + 1}: {row.tokens} tokens, {row.trained_tokens} learned"),
-            ft.Text(spans=spans, selectable=True),
+            ft.Text(spans=spans, selectable=True, rtl=rightward(_content(row))),
         ],
         spacing=2,
         tight=True,
     )
+
+
+def _content(row: PreviewRow) -> str:
+    """What is learned of a row, or all of it: the template's own words run from left to right in every language."""
+    learned = "".join(each.text for each in row.segments if each.trained)
+    return learned or "".join(each.text for each in row.segments)

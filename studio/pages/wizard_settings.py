@@ -30,7 +30,7 @@ from studio.kit import (
 )
 from studio.kit.terms import Tip
 from studio.pages.wizard_found import finding_notice
-from studio.pages.wizard_method import MethodPart
+from studio.pages.wizard_method import MethodPart, use_everything
 from studio.pages.wizard_needs import Alternatives
 from studio.pages.wizard_state import OBJECTIVE, PlanState
 from studio.session import WizardDraft
@@ -42,7 +42,7 @@ GROUPS = {Level.ESSENTIAL: "What matters most", Level.ADVANCED: "Advanced", Leve
 @component
 def SettingsStep(draft: WizardDraft, state: PlanState) -> Any:
     """The form, drawn from the settings' own descriptions."""
-    session = use_session()
+    session, everything = use_session(), use_everything(draft)
     if state.card is not None and state.plan is None:
         return ft.Column(
             [
@@ -57,7 +57,7 @@ def SettingsStep(draft: WizardDraft, state: PlanState) -> Any:
     method = method_name(plan.method)
     settings = settings_for(method, str(plan.objective.__struct_config__.tag))
     values = {each.name: each for each in plan.values}
-    levels = list(GROUPS) if draft.show_all else [Level.ESSENTIAL]
+    levels = list(GROUPS) if everything else [Level.ESSENTIAL]
     blocks: list[ft.Control] = [MethodPart(draft, values.get("method"), values.get(OBJECTIVE))]
     for level in levels:
         rows: list[ft.Control] = [
@@ -70,8 +70,8 @@ def SettingsStep(draft: WizardDraft, state: PlanState) -> Any:
     if plan.alternatives:
         blocks.append(Alternatives(draft, plan))
     blocks += [finding_notice(each) for each in plan.findings]
-    more = "Show only what matters most" if draft.show_all else f"Show all {len(settings)} settings"
-    blocks.append(ft.Row([quiet(more, lambda: session.edit(show_all=not draft.show_all))]))
+    more = "Show only what matters most" if everything else f"Show all {len(settings)} settings"
+    blocks.append(ft.Row([quiet(more, lambda: session.edit(show_all=not everything))]))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 

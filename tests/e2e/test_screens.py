@@ -51,10 +51,10 @@ UNNAMED = """
       .filter(each => ["button", "checkbox", "switch", "radio", "link", "img", "slider", "textbox", "menuitem"]
         .includes(each.getAttribute("role")) || each.tagName === "INPUT" || each.tagName === "TEXTAREA")
       .filter(each => {
-        const holder = each.closest("[aria-label]");
-        const near = each.parentElement?.closest("flt-semantics");
+        const field = ["INPUT", "TEXTAREA"].includes(each.tagName);
+        const own = field ? each.parentElement?.closest("flt-semantics") : null;  // a group around it is no name
         return !(each.getAttribute("aria-label") || each.textContent.trim() || each.getAttribute("aria-description")
-          || (holder && holder.contains(each)) || near?.getAttribute("aria-label"));
+          || own?.getAttribute("aria-label"));
       })
       .map(each => each.outerHTML.slice(0, 160))
 """
@@ -108,6 +108,16 @@ def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Serv
             assert settled(looked, BEYOND) == [], (width, theme)
             name = f"{route.strip('/').replace('/', '-').partition('?')[0] or 'home'}-{width}-{theme}.png"
             assert pictured(looked, pictures / name), (width, theme)
+
+
+@pytest.mark.parametrize("role, name", [
+    ("switch", "Do not disturb"), ("switch", "Side bar"), ("textbox", "Electricity price"), ("button", "Theme"),
+])  # fmt: skip
+def test_a_setting_is_found_by_its_name(looked: Any, furnished: Served, role: str, name: str) -> None:
+    looked.goto(f"{furnished.address}/settings")
+    ready(looked)
+    wait_until_said(looked, "Notifications", seconds=20)
+    looked.get_by_role(role, name=name).first.wait_for(timeout=10_000)
 
 
 def press_until(page: Any, key: str, condition: Any, seconds: float = 15) -> None:

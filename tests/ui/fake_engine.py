@@ -29,6 +29,7 @@ from engine.runs.drafts import Drafts
 from engine.runs.meters import Meters
 from engine.serving import conversations
 from engine.spec.records import RunState
+from engine.storage import Storage
 from tests.ui.fakes import FakeHost, FakeRuns
 
 HARDWARE = Hardware(
@@ -162,6 +163,7 @@ class FakeEngine:
         self.outcomes: Any = FakeOutcomes(self.runs)
         self.hosts = FakeHosts()
         self.exports: Any = FakeExports()
+        self.storage = Storage(self.home)
         self.store: Any = LazyStore(self.home.database)
         self.drafts = Drafts(self.store, self.home.path / drafts.COPY)
         self.started: list[Draft] = []

@@ -196,7 +196,7 @@ async def test_a_run_that_learns_preferences_shows_how_often_it_prefers_the_bett
     write_preferences(engine.runs.make("It", RunState.RUNNING, steps=80), 80)
     engine.runs.refresh("run-1")
     client = await show("/runs/run-1", width)
-    for words in ("Prefers the better answer", "70 %", "by a margin of 0.8 nats", "The same on held-out rows", "71 %"):
+    for words in ("Prefers the better answer", "70 %", "by a margin of 0.8 nats", "On held-out rows", "71 %"):
         assert client.says(words), words
 
 

@@ -121,3 +121,13 @@ async def test_a_panel_stands_beside_a_wide_page_and_below_a_narrow_one(show, en
     for width in (1440, 900, 375, 1440):
         await resize(client, width)
         assert client.words().count("This computer") == 1, width
+
+
+async def test_a_line_is_said_once_and_whole_on_hover(show, engine: FakeEngine):
+    engine.settings.set(Settings())
+    engine.runs.make("Plums", RunState.RUNNING, steps=3)
+    client = await show("/help")
+    (said,) = client.find(ft.Semantics, label="Plums, running")
+    tipped = [each for each in client.find(ft.Container, tooltip="Plums")]
+    assert tipped and all(isinstance(each.parent, ft.Semantics) and each.parent.exclude_semantics for each in tipped)
+    assert said.button and said.content.tooltip is None

@@ -1,4 +1,4 @@
-"""Technical terms of the wizard are explained where they stand: on hover, on keyboard focus, on a press."""
+"""Technical terms are explained on the page where they stand: on hover, on keyboard focus, on a press."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import pytest
 
 from engine.spec.fields import settings_of
 from engine.spec.methods import METHODS
+from engine.spec.records import RunState
 from engine.spec.runspec import Training
-from studio.guides import Term, term_of, terms_in
+from studio.guides import Term, guides, term_of, terms_in
+from studio.places import HELP, PLACES, SETTINGS
 from tests.ui.client import Client
+from tests.ui.fake_engine import FakeEngine
+from tests.ui.test_data import support
+from tests.ui.test_results import version
 from tests.ui.test_wizard import at_settings
 
 pytestmark = pytest.mark.anyio
@@ -86,3 +91,33 @@ async def test_a_word_is_explained_by_keyboard_and_by_touch(show, tmp_path, even
     assert client.says("Example: ")
     await client.event(button, "blur")
     assert not client.says("Example: ")
+
+
+def on_page(client: Client) -> set[str]:
+    """What names something on the page itself; the names of places stand in the frame around every page."""
+    places = {each.name for each in (*PLACES, HELP, SETTINGS)}
+    return labels(client) - places - {each.title for each in guides()}
+
+
+async def furnished(engine: FakeEngine, kind: str) -> str:
+    """The address of a page of this kind with something on it."""
+    if kind == "run":
+        return f"/runs/{engine.runs.make('It', RunState.RUNNING, steps=40).id}"
+    if kind == "dataset":
+        return f"/data/{(await support(engine)).id}"
+    if kind == "playground":
+        engine.outcomes.versions.set((version(),))
+    return f"/{kind}"
+
+
+@pytest.mark.parametrize("kind", ["run", "dataset", "playground", "settings", "models", "runs", "exports"])
+async def test_every_term_that_names_something_on_a_page_is_explained_there(show, engine: FakeEngine, kind: str):
+    client = await show(await furnished(engine, kind))
+    await client.settle(60)
+    if kind == "playground":
+        await client.press("Show all settings")
+    if kind == "dataset":
+        await client.press("Findings")
+    named = {(term, label) for label in on_page(client) for term in terms_in(label)}
+    assert [(term.term, label) for term, label in named if not explained(client, term)] == []
+    assert named or kind in ("models", "runs", "exports", "dataset", "settings")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
+from tests.ui.test_palette import field, press_keys, type_in
 
 pytestmark = pytest.mark.anyio
 PATH = "Path of a file on this computer"
@@ -188,3 +189,16 @@ async def test_two_windows_have_drafts_of_their_own(show):
     await first.press("Chatbot")
     await second.until(lambda: second.find(ft.FilledButton, content="Continue to Data"))
     assert second.find(ft.FilledButton, content="Continue to Data")[0].disabled
+
+
+async def test_expert_mode_shows_every_setting_until_a_draft_says_otherwise(show, engine: FakeEngine, tmp_path):
+    client = await show("/")
+    await press_keys(client, "Ctrl+Shift+P")
+    await type_in(client, "expert mode")
+    await client.event(field(client), "submit", "expert mode")
+    await client.until(lambda: engine.settings.value.expert_mode)
+    client = await at_settings(show, tmp_path)
+    await client.until(lambda: client.says("Advanced") and client.says("Expert"))
+    assert any(each.key == "tuner" for each in client.find(ft.Dropdown)[0].options)
+    await client.press("Show only what matters most")
+    await client.until(lambda: not client.says("Advanced"))
