@@ -39,7 +39,7 @@ def Storage(confined: bool, narrow: bool) -> Any:
     engine = use_engine()
     asked, ask = ft.use_state(0)
     problem, trying = use_attempt()
-    parts, failed = use_latest(engine.storage.taken, [asked])
+    parts, failed, again = use_latest(engine.storage.taken, [asked])
 
     async def free(part: Part) -> None:
         freed = await engine.storage.free(part)
@@ -47,7 +47,7 @@ def Storage(confined: bool, narrow: bool) -> Any:
         ask(lambda times: times + 1)
 
     if failed is not None:
-        return ErrorCard(failed)
+        return ErrorCard(failed, again=again)
     if parts is None:
         return loading("Counting")
     total = sum(each.bytes for each in parts)
