@@ -18,6 +18,7 @@ import msgspec
 from engine.core.errors import DataError, StudioError
 from engine.data.nouns import Message
 from engine.results.evaluation import Example
+from engine.results.measured import HIGH, LOW
 from engine.results.metrics.structured import NoJson, parsed
 from engine.spec.files import LineReader, LineWriter
 
@@ -28,7 +29,6 @@ CRITERIA = {
     "completeness": "Nothing that was asked for is missing.",
     "tone": "It is said in the way the reference is.",
 }
-LOW, HIGH = 1, 5
 TRIES = 3
 AT_ONCE = 4
 Stars = Annotated[int, msgspec.Meta(ge=LOW, le=HIGH)]

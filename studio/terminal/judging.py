@@ -82,14 +82,14 @@ def print_judged(found: Judged) -> None:
                 f"{each.tuned:.2f}",
                 f"{each.difference.difference:+.2f}",
                 f"{each.difference.low:+.2f} to {each.difference.high:+.2f}",
-                chance(each.difference.corrected).removeprefix("p ").removeprefix("= "),
+                chance(each.difference.corrected).removeprefix("p ").removeprefix("= ") if found.counts else "",
             ]
             for each in found.criteria
         ]
         table(("judge, 1 to 5", ">base", ">tuned", ">difference", ">95 % interval", ">p (Holm)"), rows)
-    words = f"{found.judge} judged {found.examples} examples"
+    words = f"Judge: {found.judge}. {found.standing}"
     if found.not_judged:
-        words += f"; {found.not_judged} are not judged, because it gave no usable answer"
+        words += f" For {found.not_judged} it gave no usable answer."
     if found.examples:
-        words += f". On {100 * found.flipped:.0f} % the order of the answers decided"
-    console.print(f"[dim]{escape(words)}. {escape(in_words(found.agreement))}[/]\n")
+        words += f" On {100 * found.flipped:.0f} % the order of the answers decided."
+    console.print(f"[dim]{escape(words)} {escape(in_words(found.agreement))}[/]\n")

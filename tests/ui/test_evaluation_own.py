@@ -106,7 +106,7 @@ async def test_a_judge_with_nothing_but_nonsense_leaves_the_part_unmeasured(show
     await client.press("Choose a judge")
     await choose_endpoint(client, server.url)
     await client.press("Judge")
-    await client.until(lambda: client.says(f"judged 0 examples; {len(found.examples)} gave no usable answer"), 20)
+    await client.until(lambda: client.says(f"For {len(found.examples)} it gave no usable answer."), 20)
     assert client.says("Judge: not measured")
 
 
