@@ -11,7 +11,7 @@ import msgspec
 
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
-from engine.results.deciding import Examples, decided, main_of, scored
+from engine.results.deciding import Examples, decided, main_of
 from engine.results.measured import Judged, Mean, Result, means_of
 from engine.results.metrics.labels import Confusion, confusion, labels_of, repeated
 from engine.results.metrics.measures import Answered, Marks, marked
@@ -272,13 +272,27 @@ def _scores(answers: Sequence[Answer], match: Mean, f1: Mean) -> Scores:
     )
 
 
-def scores_with(evaluation: Evaluation, judged: Judged, base: float, tuned: float) -> Evaluation:
-    """The evaluation with a judge's part; `base` and `tuned` are its shares of a full score."""
+def decided_anew(evaluation: Evaluation, judged: Judged | None) -> Evaluation:
+    """The evaluation with this judge's part and no other: correction, verdict and scores are made again."""
+    if not evaluation.results:  # kept before there was more than a handful of figures
+        return msgspec.structs.replace(evaluation, judged=judged)
+    count = len(evaluation.examples)
+    words = examples_words(count, evaluation.side, evaluation.dataset)
+    asked = Examples(count=count, words=words, trained=evaluation.trained)
+    found = decided(evaluation.results, evaluation.suite, asked, judged)
+    by_name = {each.name: each.difference for each in found.results}
     return msgspec.structs.replace(
         evaluation,
-        judged=judged,
-        base_score=scored(evaluation.suite, evaluation.results, lambda result: result.base, base),
-        score=scored(evaluation.suite, evaluation.results, lambda result: result.tuned, tuned),
+        judged=found.judged,
+        results=found.results,
+        exact_match=by_name["exact_match"],
+        token_f1=by_name["token_f1"],
+        loss=by_name["loss"],
+        p_value=found.p_value,
+        outcome=found.outcome,
+        verdict=found.verdict,
+        score=found.score,
+        base_score=found.base_score,
     )
 
 

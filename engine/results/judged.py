@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.results.agreement import Agreement, Rated, agreement
-from engine.results.evaluation import Evaluation, Example, scores_with
-from engine.results.judging import HIGH, LOW, Chosen, Judge, Judgement, Told, Trouble, checked, judge_all
-from engine.results.measured import Judged, JudgedBy
-from engine.results.statistics import ratings, with_holm
+from engine.results.evaluation import Evaluation, Example, decided_anew
+from engine.results.judging import Chosen, Judge, Judgement, Told, Trouble, checked, judge_all
+from engine.results.measured import HIGH, LOW, Judged, JudgedBy
+from engine.results.statistics import ratings
 from engine.results.versions import Version, Versions
 
 MIDDLE = (LOW + HIGH) / 2
@@ -87,22 +87,21 @@ def _with_more(evaluation: Evaluation, found: Agreement | None, why: str) -> Eva
 
 
 def with_judge(evaluation: Evaluation, chosen: Chosen, said: Sequence[Judgement | None]) -> Evaluation:
-    """The evaluation with the judge's part, and scores that rest on it too. Without judgements it says that only."""
+    """The evaluation with the judge's part, decided anew: without judgements as if it had never been judged."""
     judgements = [each for each in said if each is not None]
     missing = len(evaluation.examples) - len(judgements)
     if not judgements:
-        return msgspec.structs.replace(evaluation, judged=Judged(judge=chosen.called, examples=0, not_judged=missing))
+        return decided_anew(evaluation, Judged(judge=chosen.called, examples=0, not_judged=missing))
     names = ("overall", *chosen.criteria)
     sides = [[_sides(each, name) for each in judgements] for name in names]
-    tested = with_holm([ratings([after - before for before, after in each]) for each in sides])
     criteria = tuple(
         JudgedBy(
             criterion=name,
             base=sum(before for before, _ in each) / len(each),
             tuned=sum(after for _, after in each) / len(each),
-            difference=paired,
+            difference=ratings([after - before for before, after in each]),
         )
-        for name, each, paired in zip(names, sides, tested, strict=True)
+        for name, each in zip(names, sides, strict=True)
     )
     judged = Judged(
         judge=chosen.called,
@@ -111,12 +110,8 @@ def with_judge(evaluation: Evaluation, chosen: Chosen, said: Sequence[Judgement 
         criteria=criteria,
         flipped=sum(each.flipped for each in judgements) / len(judgements),
     )
-    return scores_with(evaluation, judged, _share(criteria[0].base), _share(criteria[0].tuned))
+    return decided_anew(evaluation, judged)
 
 
 def _sides(judgement: Judgement, name: str) -> tuple[float, float]:
     return judgement.overall if name == "overall" else judgement.by(name)
-
-
-def _share(stars: float) -> float:
-    return (stars - LOW) / (HIGH - LOW)

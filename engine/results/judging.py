@@ -19,6 +19,7 @@ import msgspec
 from engine.core.errors import DataError, RunError, StudioError
 from engine.data.nouns import Message
 from engine.results.evaluation import Example
+from engine.results.measured import HIGH, LOW
 from engine.results.metrics.structured import NoJson, parsed
 from engine.spec.files import LineReader, LineWriter
 
@@ -29,7 +30,6 @@ CRITERIA = {
     "completeness": "Nothing that was asked for is missing.",
     "tone": "It is said in the way the reference is.",
 }
-LOW, HIGH = 1, 5
 TRIES = 3
 AT_ONCE = 4
 GIVEN_UP_AFTER = TRIES * AT_ONCE

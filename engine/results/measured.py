@@ -8,10 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.results.agreement import Agreement
 from engine.results.metrics.measures import Measure
 from engine.results.statistics import Paired, bootstrap_intervals
+
+LOW, HIGH = 1, 5
+"""Stars that a judge gives."""
+ENOUGH_JUDGED = 0.8
+"""Of fewer examples than this share a judge's stars count for nothing: those it could rate may be the easy ones."""
 
 
 class Mean(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +69,30 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     flipped: float = 0.0
     why: str = ""
     agreement: Agreement | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it rated enough of the examples to count in score and verdict."""
+        return bool(self.criteria) and self.examples >= ENOUGH_JUDGED * (self.examples + self.not_judged)
+
+    @property
+    def part(self) -> str:
+        """How many of the examples it rated."""
+        return f"{self.examples} of {self.examples + self.not_judged}"
+
+    @property
+    def standing(self) -> str:
+        """What it counts for, in a sentence."""
+        if self.counts:
+            return f"It rated {self.part} examples, and counts in the score and in the verdict."
+        return f"It rated {self.part} examples, and counts for nothing: {100 * ENOUGH_JUDGED:.0f} % are needed."
+
+    def tested(self, by: Sequence[Paired]) -> Judged:
+        """The same with other comparisons, one for each criterion."""
+        criteria = [replace(each, difference=paired) for each, paired in zip(self.criteria, by, strict=True)]
+        return replace(self, criteria=tuple(criteria))
+
+
+def share_of(stars: float) -> float:
+    """Stars as a share of a full score, 0 to 1."""
+    return (stars - LOW) / (HIGH - LOW)

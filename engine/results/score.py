@@ -36,10 +36,16 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     words: str
 
 
-def score_of(accuracy: float | None, judge: float | None, length_fit: float | None, *, accuracy_from: str) -> Score:
-    """The score of one model from shares of 0 to 1."""
+def score_of(
+    accuracy: float | None, judge: float | None, length_fit: float | None, *, accuracy_from: str, judged: str = ""
+) -> Score:
+    """The score of one model from shares of 0 to 1; `judged` says of how many examples a judge's share is."""
     shares = {"accuracy": accuracy, "judge": judge, "length fit": length_fit}
-    sources = {"accuracy": accuracy_from, "judge": "the judge's ratings", "length fit": "length fit"}
+    sources = {
+        "accuracy": accuracy_from,
+        "judge": f"the judge's stars for {judged} examples",
+        "length fit": "length fit",
+    }
     parts = tuple(
         Part(name=name, weight=weight, value=_hundredths(shares[name]), measure=sources[name])
         for name, weight in WEIGHTS.items()
@@ -51,20 +57,25 @@ def score_of(accuracy: float | None, judge: float | None, length_fit: float | No
     value = round(value, 1)
     band: Band = next(word for least, word in BANDS if value >= least)
     gate: Gate = next(word for least, word in GATES if value >= least)
-    return Score(value=value, band=band, gate=gate, parts=parts, words=_words(value, band, gate, parts))
+    return Score(value=value, band=band, gate=gate, parts=parts, words=_words(value, band, gate, parts, judged))
 
 
 def _hundredths(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _words(value: float, band: Band, gate: Gate, parts: tuple[Part, ...]) -> str:
+def _words(value: float, band: Band, gate: Gate, parts: tuple[Part, ...], judged: str) -> str:
     good_for = {
         "deploy": "good enough to deploy",
         "review": "to be reviewed by a person before it is used",
         "not yet": "not ready to be used",
     }[gate]
-    rests = " and ".join(part.name for part in parts if part.value is not None)
+    told = {"judge": f"judge ({judged} examples)"} if judged else {}
+    rests = " and ".join(told.get(part.name, part.name) for part in parts if part.value is not None)
     missing = [part for part in parts if part.value is None]
-    without = "".join(f" Not measured: {part.name} ({100 * part.weight:.0f} % of a full score)." for part in missing)
+    few = {"judge": f", which rated only {judged} examples"} if judged else {}
+    without = "".join(
+        f" Not measured: {part.name} ({100 * part.weight:.0f} % of a full score){few.get(part.name, '')}."
+        for part in missing
+    )
     return f"{value:.0f} of 100, {band}: {good_for}. It rests on {rests}.{without}"

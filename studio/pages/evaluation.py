@@ -7,11 +7,12 @@ from typing import Any
 import flet as ft
 
 from engine.results.agreement import in_words
+from engine.results.deciding import STARS
 from engine.results.evaluation import Evaluation
 from engine.results.listing import Listed
 from engine.results.measured import Judged, Result
 from engine.results.score import Part, Score
-from engine.results.verdict import chance
+from engine.results.verdict import chance, difference
 from studio.hooks import use_engine, use_latest, use_surroundings
 from studio.kit import (
     Choice,
@@ -159,13 +160,20 @@ def _shown(each: Result) -> ft.Control:
 
 def _judged(found: Judged) -> ft.Control:
     rows: list[list[str | ft.Control]] = [
-        [each.criterion, f"{each.base:.2f}", f"{each.tuned:.2f}", f"{each.difference.difference:+.2f}"]
+        [
+            each.criterion,
+            f"{each.base:.2f}",
+            f"{each.tuned:.2f}",
+            difference(STARS, each.difference) if found.counts else f"{each.difference.difference:+.2f}",
+        ]
         for each in found.criteria
     ]
-    words = f"{found.judge} judged {found.examples} examples; {found.not_judged} gave no usable answer."
+    words = f"Judge: {found.judge}. {found.standing}"
+    if found.not_judged:
+        words += f" For {found.not_judged} it gave no usable answer."
     if found.examples:
         words += f" On {share_words(found.flipped)} the order of the answers decided."
     words += f" {in_words(found.agreement)}"
     return section(
-        "Judged, 1 to 5", figures(("criterion", "base", "tuned", "difference"), rows, (160, 80, 80, 100)), muted(words)
+        "Judged, 1 to 5", figures(("criterion", "base", "tuned", "difference"), rows, (140, 60, 60, 380)), muted(words)
     )

@@ -93,15 +93,15 @@ def print_judged(found: Judged) -> None:
                 f"{each.tuned:.2f}",
                 f"{each.difference.difference:+.2f}",
                 f"{each.difference.low:+.2f} to {each.difference.high:+.2f}",
-                chance(each.difference.corrected).removeprefix("p ").removeprefix("= "),
+                chance(each.difference.corrected).removeprefix("p ").removeprefix("= ") if found.counts else "",
             ]
             for each in found.criteria
         ]
         table(("judge, 1 to 5", ">base", ">tuned", ">difference", ">95 % interval", ">p (Holm)"), rows)
-    words = f"{found.judge} judged {found.examples} {'example' if found.examples == 1 else 'examples'}"
+    words = f"Judge: {found.judge}. {found.standing}"
     if found.not_judged:
-        why = f"most often because {found.why}" if found.why else "because it gave no usable answer"
-        words += f"; {found.not_judged} {'is' if found.not_judged == 1 else 'are'} not judged, {why}"
+        why = f", most often because {found.why}" if found.why else ""
+        words += f" For {found.not_judged} it gave no usable answer{why}."
     if found.examples:
-        words += f". On {100 * found.flipped:.0f} % the order of the answers decided"
-    console.print(f"[dim]{escape(words)}. {escape(in_words(found.agreement))}[/]\n")
+        words += f" On {100 * found.flipped:.0f} % the order of the answers decided."
+    console.print(f"[dim]{escape(words)} {escape(in_words(found.agreement))}[/]\n")

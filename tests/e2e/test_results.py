@@ -122,7 +122,7 @@ def test_a_check_and_a_judge_are_chosen_where_the_evaluation_is_started(
         fill(page, "Model at this address", "judge-1")
         fill(page, "Key, if it wants one", "sk-of-the-browser-test")
         page.get_by_role("button", name=re.compile("^Evaluate$")).first.click()
-        wait_until_said(page, "judge-1 at .* judged 4 examples", seconds=120)
+        wait_until_said(page, "judge-1 at .* It rated 4 of", seconds=120)
         wait_until_said(page, "no answer of this version has a thumb")
         wait_until_said(page, "short")
         assert judge.keys == {"Bearer sk-of-the-browser-test"}

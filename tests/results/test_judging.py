@@ -24,6 +24,7 @@ from engine.results.evaluation import Evaluation
 from engine.results.judged import agreed, judge_version, with_judge
 from engine.results.judges import endpoint_judge
 from engine.results.judging import CRITERIA, Chosen, Judgement, NotAnswered, checked, judge_all
+from engine.results.statistics import holm
 from tests.results.judge_endpoint import Endpoint, Reply, Serve, completion, endpoints, fair, stars
 from tests.results.made import evaluation_of
 from tests.ui.fake_engine import FakeEngine
@@ -269,7 +270,60 @@ async def test_a_judge_that_never_answers_leaves_the_score_without_its_part(
         await judge_all(evaluation.examples, silent, JUDGE, tmp_path / "kept.jsonl")
     result = with_judge(evaluation, JUDGE, (None,) * 20)
     assert result.judged and (result.judged.examples, result.judged.not_judged) == (0, 20)
-    assert result.score == evaluation.score and result.score and "Not measured: judge" in result.score.words
+    assert result.score and evaluation.score and result.score.value == evaluation.score.value
+    assert "Not measured: judge (40 % of a full score), which rated only 0 of 20 examples." in result.score.words
+
+
+def rated(evaluation: Evaluation, count: int, *, tuned: int = 5, base: int = 2) -> list[Judgement | None]:
+    """This many of the examples rated alike, the others not at all."""
+    before, after = dict.fromkeys(CRITERIA, base), dict.fromkeys(CRITERIA, tuned)
+    one = Judgement(key="k", row=0, base=(before, before), tuned=(after, after))
+    return [one if i < count else None for i in range(len(evaluation.examples))]
+
+
+def test_a_judge_that_fails_takes_back_what_an_earlier_one_said(evaluation: Evaluation) -> None:
+    before = with_judge(evaluation, JUDGE, rated(evaluation, 20))
+    assert before.score and "judge (20 of 20 examples)" in before.score.words
+    after = with_judge(before, JUDGE, rated(evaluation, 0))
+    assert after.score and evaluation.score and after.score.value == evaluation.score.value
+    assert (after.verdict, after.results) == (evaluation.verdict, evaluation.results)
+
+
+@pytest.mark.parametrize(("count", "counts"), [(1, False), (15, False), (16, True), (20, True)])
+def test_a_judge_counts_where_it_rated_enough_of_the_examples(evaluation: Evaluation, count: int, counts: bool) -> None:
+    found = with_judge(evaluation, JUDGE, rated(evaluation, count))
+    assert found.judged and found.judged.counts is counts
+    assert f"It rated {count} of 20 examples, and counts " in found.judged.standing
+    assert found.score and (f"judge ({count} of 20 examples)" in found.score.words) is counts
+    assert (f"which rated only {count} of 20 examples" in found.score.words) is not counts
+    assert ("stars of the judge +3.00" in found.verdict) is counts
+    assert (found.score.value == (evaluation.score and evaluation.score.value)) is not counts
+
+
+def test_all_that_is_tested_shares_one_correction(evaluation: Evaluation) -> None:
+    found = with_judge(evaluation, JUDGE, rated(evaluation, 20))
+    assert found.judged
+    family = [each.difference for each in found.results if each.measure.better != "neither"]
+    family += [each.difference for each in found.judged.criteria]
+    assert [each.corrected for each in family] == holm([each.p_value for each in family])
+    by_name = {each.name: each.difference for each in found.results}
+    assert [found.exact_match, found.token_f1, found.loss] == [by_name[n] for n in ("exact_match", "token_f1", "loss")]
+
+
+def test_a_judge_and_the_answers_that_point_apart_are_mixed_and_a_judge_alone_can_decide(
+    evaluation: Evaluation,
+) -> None:
+    assert evaluation.outcome == "better"
+    assert with_judge(evaluation, JUDGE, rated(evaluation, 20, tuned=2, base=5)).outcome == "mixed"
+    nothing = msgspec.structs.replace(
+        evaluation,
+        results=tuple(
+            msgspec.structs.replace(each, difference=msgspec.structs.replace(each.difference, p_value=1.0))
+            for each in evaluation.results
+        ),
+    )
+    assert with_judge(nothing, JUDGE, rated(evaluation, 0)).outcome == "too few examples"
+    assert with_judge(nothing, JUDGE, rated(evaluation, 20)).outcome == "better"
 
 
 def liked(evaluation: Evaluation, *, turned: bool = False) -> list[Rated]:
