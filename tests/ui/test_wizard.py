@@ -221,5 +221,6 @@ async def test_what_was_noticed_is_mended_by_one_press_and_the_mended_version_is
     await client.until(lambda: not client.find(ft.OutlinedButton, content=fix))
     made = next(each for each in engine.library.datasets.value if each.id != before.id)
     assert made.parent == before.id and client.page.route == "/new"
-    assert len(client.find(ft.Semantics, label=f"Dataset {made.name}", selected=True)) == 1
+    chosen = f"Dataset {made.name}"
+    await client.until(lambda: len(client.find(ft.Semantics, label=chosen, selected=True)) == 1)
     assert [each.do for each in made.steps] == ["redact"]
