@@ -137,6 +137,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         described("Debug mode", "Shows the app's own log, and a page with every part of the screens.", group=DEBUG),
     ] = False
+    model_folders: tuple[str, ...] = ()
+    """Folders with models outside the Home; they are named where models are listed."""
 
 
 LIMITS = (

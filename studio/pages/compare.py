@@ -33,6 +33,7 @@ from studio.kit import (
     section,
     title,
 )
+from studio.model_colors import version_colors
 from studio.pages.compare_curves import Curves
 from studio.pages.compare_examples import Errors, Examples
 from studio.pages.compare_tables import measures, recipes, taken
@@ -130,13 +131,16 @@ def Compared(ids: tuple[str, ...]) -> Any:
     engine = use_engine()
     surroundings = use_surroundings()
     changed = use_topic(engine.outcomes.changed, every=0.5)
+    versions = use_topic(engine.outcomes.versions, every=0.5)
     found, problem, again = use_latest(lambda: engine.outcomes.compare(ids), [ids, changed])
     if problem is not None:
         content: list[ft.Control] = [ErrorCard(problem, again=again, also=link("Choose others", "/compare"))]
     elif found is None:
         content = [loading("Comparing every answer")]
     else:
-        content = _content(found, ids, surroundings.palette.versions)
+        shown = [each.version or each.run for each in found.subjects]
+        colors = version_colors(shown, versions, surroundings.palette)
+        content = _content(found, ids, [colors[each] for each in shown])
     return frame(
         surroundings,
         title("Compare"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -64,15 +65,21 @@ def step_of(finding: Finding) -> Step | None:
     return step_from(finding.repair) if kind in DONE_WORDS else None
 
 
-def fix_button(engine: Engine, dataset: Dataset, finding: Finding) -> ft.Control | None:
-    """One press makes a new version with the finding answered; the version shown stays as it is."""
+def fix_button(
+    engine: Engine, dataset: Dataset, finding: Finding, take: Callable[[Dataset], object] | None = None
+) -> ft.Control | None:
+    """One press makes a new version with the finding answered; the version shown stays as it is. The new one is opened,
+    or given to `take`."""
     step = step_of(finding)
     if step is None:
         return None
 
     async def fix() -> None:
         made = await engine.library.fix(dataset.id, step)
-        go(f"/data/{made.id}")
+        if take is None:
+            go(f"/data/{made.id}")
+        else:
+            take(made)
         toast(f"This is a new version {DONE_WORDS[step.do]}. The one before is kept.")
 
     words = "Leave out these rows" if step.do == "drop" else WHOLE_TEXT[step.do]

@@ -14,7 +14,7 @@ from engine.results.listing import Listed
 from engine.spec.exports import Quant
 from engine.spec.records import RunState
 from studio.frame import frame
-from studio.hooks import go, use_attempt, use_engine, use_latest, use_surroundings, use_topic
+from studio.hooks import go, use_attempt, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
     Choice,
@@ -27,6 +27,7 @@ from studio.kit import (
     card,
     columns,
     component,
+    danger,
     dot,
     empty,
     gigabytes,
@@ -48,6 +49,7 @@ from studio.pages.evaluation_start import at_work
 from studio.pages.exports_certificate import CertificateView
 from studio.pages.written import Written
 from studio.theme import S2, S3, S4, Ink
+from studio.undo import delete_later
 
 if TYPE_CHECKING:
     from engine.runs.views import RunView
@@ -61,12 +63,19 @@ QUANTS = {
 USUAL_QUANT = "q8_0"
 
 
+def use_exports() -> tuple[Exported, ...]:
+    """The exports of the Home but for those that are being deleted."""
+    engine, session = use_engine(), use_session()
+    found = use_topic(engine.exports.list, every=0.5)
+    leaving = use_topic(session.leaving, every=0.0)
+    return tuple(each for each in found if each.export.id not in leaving)
+
+
 @component
 def ExportList() -> Any:
     """The page of every export of the Home."""
-    engine = use_engine()
     surroundings = use_surroundings()
-    found = use_topic(engine.exports.list, every=0.5)
+    found = use_exports()
     lines: list[ft.Control] = [ExportCard(each, True, key=each.export.id) for each in found]  # type: ignore[call-arg]
     if not found:
         lines = [
@@ -88,8 +97,7 @@ def ExportList() -> Any:
 @component
 def VersionExports(each: Listed) -> Any:
     """The exports of one version, and every form that it can or cannot be had in."""
-    engine = use_engine()
-    found = use_topic(engine.exports.list, every=0.5)
+    found = use_exports()
     own = [one for one in found if one.export.version == each.version.id]
     blocks: list[ft.Control] = []
     if own:
@@ -207,21 +215,18 @@ def _progress(run: RunView, stop: Any) -> ft.Control:
 
 @component
 def Delete(each: Exported) -> Any:
-    """Deletes an export once it was confirmed; files in a folder of the user's stay."""
-    engine = use_engine()
+    """Deletes an export once it was confirmed, with a way back for a moment; files in a folder of the user's stay."""
+    engine, session = use_engine(), use_session()
     asked, ask = ft.use_state(False)
-    problem, trying = use_attempt()
     kept = not engine.exports.folders.keeps(each.export)
 
     async def delete() -> None:
-        await engine.exports.delete(each.export.id)
-        toast("The export is deleted.")
+        ask(False)
+        await delete_later(session, (each.export.id,), "The export is deleted.", engine.exports.delete)
 
-    if problem is not None:
-        return ErrorCard(problem)
     if not asked:
         name = f"Delete {each.export.form} {each.export.quant}".removesuffix(" none")
         return icon_button(ft.Icons.DELETE_OUTLINE, name, lambda: ask(True), color=Ink.RED)
     why = "Its files are in a folder of yours and stay there." if kept else f"That frees {gigabytes(each.bytes)}."
-    press = Busy("Delete it for good", "Deleting", trying(delete), main=False)
+    press = danger("Delete it", delete, icon=ft.Icons.DELETE_OUTLINE)
     return notice("bad", "Delete this export?", why, press, quiet("Keep it", lambda: ask(False)))

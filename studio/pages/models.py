@@ -34,6 +34,7 @@ from studio.kit import (
     toast,
 )
 from studio.kit.meters import meter
+from studio.model_folders import forget_folder, keep_folder, use_folders
 from studio.pages.wizard_found import finding_notice
 from studio.pages.wizard_model import size_words
 from studio.theme import S3, Ink
@@ -42,19 +43,21 @@ from studio.theme import S3, Ink
 @component
 def ModelList() -> Any:
     """The page."""
-    engine, session = use_engine(), use_session()
+    engine = use_engine()
     surroundings = use_surroundings()
     looked, look = ft.use_state(0)
     found = ft.use_memo(engine.planning.models, [looked])
-    named = use_topic(session.folders, every=0.0)
+    named = use_folders()
     known = {each.path for each in found.models}
-    models = [*found.models, *(each for each in named if each.path not in known)]
+    models = [*found.models, *(each for each in named.models if each.path not in known)]
+    gone = [] if surroundings.confined else [Gone(each, key=each.path) for each in named.unusable]  # type: ignore[call-arg]
+    unusable = [*(_unusable(each) for each in found.unusable), *gone]
     return frame(
         surroundings,
         title("Models"),
         *(ModelCard(each, key=each.path) for each in models),  # type: ignore[call-arg]
         *([] if surroundings.confined else [Add()]),
-        *([section("Cannot be used", *(_unusable(each) for each in found.unusable))] if found.unusable else []),
+        *([section("Cannot be used", *unusable)] if unusable else []),
         actions=(quiet("Look again", lambda: look(lambda times: times + 1), icon=ft.Icons.REFRESH),),
     )
 
@@ -119,6 +122,14 @@ def _unusable(each: UnusableModel) -> ft.Control:
 
 
 @component
+def Gone(each: UnusableModel) -> Any:
+    """A folder that was named and cannot be read any more, such as one on a disk that is not connected."""
+    engine, session = use_engine(), use_session()
+    forget = quiet("Forget this folder", lambda: forget_folder(engine, session, each.path))
+    return ErrorCard(each.card, tone="warn", also=row(code(each.path, size=12, color=Ink.MUTED), forget))
+
+
+@component
 def Add() -> Any:
     """Names any folder on this computer."""
     engine, session = use_engine(), use_session()
@@ -127,8 +138,7 @@ def Add() -> Any:
 
     async def add() -> None:
         model = engine.planning.model(path)
-        others = tuple(each for each in session.folders.value if each.path != model.path)
-        session.folders.set((*others, model))
+        keep_folder(engine, session, model)
         set_path("")
 
     field = TextField(path, set_path, label="Model folder", hint="A folder with config.json and safetensors")

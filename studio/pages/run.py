@@ -46,7 +46,7 @@ from studio.kit import (
 from studio.pages.parts import ResourceMeters, run_line
 from studio.pages.run_curve import LossCurve
 from studio.pages.run_healing import Asked, Healing
-from studio.pages.run_result import Result
+from studio.pages.run_result import Result, use_warm_model
 from studio.pages.run_tabs import TABS, Tabs
 from studio.pages.run_tuning import Siblings, Standing, Tuning
 from studio.theme import BODY, S2, S4, S6, Ink
@@ -82,6 +82,7 @@ def RunBody(run_id: str) -> Any:
     live = engine.runs.live(run_id)
     run = use_topic(live.view, every=0.5)
     tab, choose_tab = ft.use_state(TABS[0])
+    use_warm_model(live)
     blocks: list[ft.Control] = [Asked(live, lambda: choose_tab("Log"))]
     if run.error is None and run.state is RunState.LOST:
         blocks.append(notice("bad", "This run stopped answering.", "It can go on from its last checkpoint."))

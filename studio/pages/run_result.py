@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flet as ft
 
 from engine.spec.records import RunState
+from studio.attention import UNSEEN
 from studio.hooks import go, use_engine, use_task, use_topic
 from studio.kit import Busy, badge, bar, body, card, component, label, muted, primary, row, section, share_words
 from studio.pace import pace_of
@@ -15,10 +17,29 @@ from studio.theme import S2, S3, S4, Ink
 if TYPE_CHECKING:
     from engine.results.evaluation import Evaluation
     from engine.results.versions import Version
+    from engine.runs.follow import LiveRun
     from engine.runs.views import RunView
 
 QUESTION = "Is it better? Let both models answer rows that training never saw."
 TONES = {"better": "good", "worse": "bad", "mixed": "warn"}
+
+
+def use_warm_model(live: LiveRun) -> None:
+    """Load the model into memory once this run becomes a version while one looks on, so that it can be talked to at
+    once; not while other runs need the memory."""
+    engine = use_engine()
+    versions = use_topic(engine.outcomes.versions, every=0.5)
+    version = next((each for each in versions if each.run == live.spec.id), None)
+    seen_without = ft.use_ref(version is None and live.view.value.state.active)
+
+    async def warm() -> None:
+        others = (run for run in engine.runs.list.value if run.kind not in UNSEEN and run.id != live.spec.id)
+        busy = any(run.state.active or run.state is RunState.CREATED for run in others)
+        if version is not None and seen_without.current and not busy:
+            seen_without.current = False
+            await engine.playground.session(Path(version.model_path))
+
+    use_task(warm, [version.id if version else ""])
 
 
 @component

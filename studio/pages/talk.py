@@ -13,7 +13,7 @@ from engine.core.topics import Topic
 from engine.serving.nouns import Reply, Speaker, Turn
 from engine.serving.signals import differences, signals
 from engine.serving.talk import Talk
-from studio.hooks import use_surroundings, use_topic
+from studio.hooks import use_engine, use_surroundings, use_topic
 from studio.kit import (
     TextField,
     badge,
@@ -30,6 +30,7 @@ from studio.kit import (
     row,
     verbatim,
 )
+from studio.model_colors import version_colors
 from studio.theme import BODY, RADIUS_CARD, S1, S2, S3, S4, SANS, Ink
 
 NARROWEST = 260
@@ -42,7 +43,8 @@ def Asked(
     talk: Talk, turn: Turn, speakers: tuple[Speaker, ...], busy: bool, last: bool, only: str, against: str
 ) -> Any:
     """A question and its replies; `only` shows one of them, `against` marks what differs from another."""
-    width = use_surroundings().width
+    surroundings = use_surroundings()
+    versions = use_topic(use_engine().outcomes.versions, every=1.0)
     streams = use_topic(talk.streams, every=0.0)
     making = {each for turn_id, each in streams if turn_id == turn.id}
     known = [each.speaker for each in turn.replies]
@@ -50,13 +52,23 @@ def Asked(
     told.sort(key=lambda each: each.tuned)
     shown = [each for each in told if each.id == only] or told[:1] if only else told
     other = turn.reply(against)
+    tuned = version_colors([each.id for each in told if each.tuned], versions, surroundings.palette)
     faces: list[ft.Control] = [
-        Answer(talk, turn, each, streams.get((turn.id, each.id)), other, busy, key=each.id)  # type: ignore[call-arg]
+        Answer(
+            talk,
+            turn,
+            each,
+            streams.get((turn.id, each.id)),
+            other,
+            busy,
+            tuned.get(each.id, Ink.BASE),
+            key=each.id,  # type: ignore[call-arg]
+        )
         for each in shown
     ]
     blocks: list[ft.Control] = [Question(talk, turn, busy, last)]
     if faces:
-        room = max(1, int(min(width, 1120) // NARROWEST))
+        room = max(1, int(min(surroundings.width, 1120) // NARROWEST))
         blocks.append(columns(faces, min(len(faces), room), spacing=S3))
     elif not busy:
         blocks.append(notice("info", "Nobody has answered yet.", "", quiet("Ask again", lambda: talk.again(turn.id))))
@@ -112,12 +124,17 @@ def Question(talk: Talk, turn: Turn, busy: bool, last: bool) -> Any:
 
 @component
 def Answer(
-    talk: Talk, turn: Turn, speaker: Speaker, stream: Topic[Reply] | None, other: Reply | None, busy: bool
+    talk: Talk,
+    turn: Turn,
+    speaker: Speaker,
+    stream: Topic[Reply] | None,
+    other: Reply | None,
+    busy: bool,
+    color: str,
 ) -> Any:
     """One reply; while it is made, redrawn by itself ten times a second at the most."""
     live: Any = use_topic(stream or UNMADE, every=0.1)
     reply: Reply = live or turn.reply(speaker.id) or Reply(speaker=speaker)
-    color = Ink.PURPLE if speaker.tuned else Ink.BASE
     head = ft.Row(
         [
             ft.Container(width=10, height=10, border_radius=5, bgcolor=color),

@@ -34,7 +34,7 @@ from studio.kit import (
     row,
 )
 from studio.pages.upload import Uploads
-from studio.pages.wizard_found import Found
+from studio.pages.wizard_found import Found, Noticed
 from studio.pages.wizard_rows import RenderedDraft
 from studio.session import Session, WizardDraft
 from studio.theme import S2, S3, S4
@@ -117,6 +117,8 @@ def DataStep(draft: WizardDraft, earlier: bool = True) -> Any:
         blocks.append(ErrorCard(problem))
     if draft.inspection is not None:
         blocks.append(Found(draft))
+    elif draft.dataset:
+        blocks.append(Noticed(draft))
     if draft.dataset:
         blocks.append(RenderedDraft(draft))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)

@@ -7,8 +7,8 @@ from typing import Any
 import flet as ft
 
 from engine.data.inspect import mapped_roles
-from engine.data.nouns import BadRow, Finding, Inspection, Mapping, Row
-from studio.hooks import use_engine, use_session, use_surroundings
+from engine.data.nouns import BadRow, Dataset, Finding, Inspection, Mapping, Row
+from studio.hooks import use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     badge,
     body,
@@ -28,6 +28,7 @@ from studio.kit import (
     verbatim,
 )
 from studio.pages.data_mapping import LEARNED, SCHEMAS, MappingForm
+from studio.pages.data_quality import fix_button
 from studio.session import WizardDraft
 from studio.theme import S1, S2, S3, Ink
 from studio.uploads import allowed
@@ -47,12 +48,34 @@ def Found(draft: WizardDraft) -> Any:
         blocks.append(MapColumns(draft))
     elif not draft.dataset:
         blocks.append(row(quiet("Map the columns otherwise", lambda: set_changing(True))))
-    blocks += [finding_notice(each) for each in found.findings]
+    blocks.append(Noticed(draft))
     if found.bad_count:
         blocks.append(bad_rows(found.bad[:PROBLEMS_SHOWN], found.bad_count))
     if found.sample and not draft.dataset:
         blocks.append(section("The first rows", card(_samples(found.sample[:SAMPLES_SHOWN]))))
     return ft.Column(blocks, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+
+
+@component
+def Noticed(draft: WizardDraft) -> Any:
+    """What was noticed; once the file is imported, with a press that makes a mended version and trains on that."""
+    engine, session = use_engine(), use_session()
+    datasets = use_topic(engine.library.datasets, every=0.5)
+    dataset = next((each for each in datasets if each.id == draft.dataset), None)
+    if dataset is None:
+        findings = draft.inspection.findings if draft.inspection else ()
+        return _listed([finding_notice(each) for each in findings])
+
+    def take(made: Dataset) -> None:
+        session.edit(dataset=made.id)
+
+    return _listed([finding_notice(each, fix_button(engine, dataset, each, take)) for each in dataset.findings])
+
+
+def _listed(notices: list[ft.Control]) -> ft.Control:
+    return ft.Column(
+        notices, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH, visible=bool(notices), tight=True
+    )
 
 
 def _summary(found: Inspection) -> ft.Control:
@@ -86,10 +109,10 @@ def _tone(role: str) -> str:
     return "tuned" if role in LEARNED else "plain" if role == "ignored" else "info"
 
 
-def finding_notice(finding: Finding) -> ft.Control:
-    """A finding as a band: what, why, what to do, and the terms it needs for that."""
+def finding_notice(finding: Finding, fix: ft.Control | None = None) -> ft.Control:
+    """A finding as a band: what, why, what to do, the terms it needs for that, and the press that does it."""
     said = f"{finding.why} {finding.fix}"
-    return notice(LEVELS[finding.level], finding.what, said, *glossed(finding.what, said))
+    return notice(LEVELS[finding.level], finding.what, said, *([fix] if fix else []), *glossed(finding.what, said))
 
 
 def bad_rows(shown: tuple[BadRow, ...], count: int) -> ft.Control:

@@ -9,6 +9,7 @@ import flet as ft
 from engine.plan.models import BaseModel
 from studio.hooks import use_engine, use_session, use_surroundings
 from studio.kit import Busy, TextField, badge, card, columns, component, gigabytes, glossed, label, link, muted, row
+from studio.model_folders import keep_folder
 from studio.pages.wizard_state import use_models
 from studio.session import WizardDraft
 from studio.theme import S2, S3, Ink
@@ -35,7 +36,8 @@ def Models(draft: WizardDraft) -> Any:
 
     async def add() -> None:
         model = engine.planning.model(path)
-        session.add_model(model)
+        keep_folder(engine, session, model)
+        session.edit(model=model.path)
 
     cards = [
         _model(

@@ -17,8 +17,9 @@ from engine.plan.planner import Draft, Plan
 from engine.results.continuing import Continuation
 from engine.spec.objectives import LAYOUTS
 from engine.spec.records import Card, Fact
-from studio.hooks import go, use_engine, use_loaded, use_session, use_topic
+from studio.hooks import go, use_engine, use_loaded
 from studio.kit import toast
+from studio.model_folders import use_folders
 from studio.session import DATA, MODEL, REVIEW, SETTINGS, USE_CASE, Session, WizardDraft
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ def profile_title(engine: Engine, profile_id: str) -> str:
 
 
 def use_models() -> tuple[BaseModel, ...]:
-    """The models at hand: the starter, those in the Home, and folders named in this session."""
-    engine, session = use_engine(), use_session()
+    """The models at hand: the starter, those in the Home, and folders that were named."""
+    engine = use_engine()
     found = ft.use_memo(lambda: engine.planning.models().models, [])
-    named = use_topic(session.folders, every=0.0)
+    named = use_folders().models
     known = {each.path for each in found}
     return (*found, *(each for each in named if each.path not in known))
 

@@ -115,8 +115,10 @@ class FakeHosts:
     def __init__(self) -> None:
         self.host = FakeHost()
         self.problem: Exception | None = None
+        self.opened: list[Path] = []
 
     async def open(self, model_path: Path) -> FakeHost:
+        self.opened.append(model_path)
         if self.problem is not None:
             raise self.problem
         return self.host

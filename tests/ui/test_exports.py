@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import flet as ft
@@ -97,7 +98,8 @@ async def test_a_failed_certificate_names_its_cause(show, home: FakeEngine):
     assert client.says("Every prompt begins with the begin token twice.")
 
 
-async def test_deleting_frees_the_homes_files_and_leaves_the_users(show, home: FakeEngine, tmp_path: Path):
+async def test_deleting_frees_the_homes_files_and_leaves_the_users(show, home: FakeEngine, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("studio.undo.SECONDS", 0.05)
     version = a_version(home, "run-1")
     exported(home, version, passed=True, folder=tmp_path / "mine")
     exported(home, version, passed=True)
@@ -106,12 +108,28 @@ async def test_deleting_frees_the_homes_files_and_leaves_the_users(show, home: F
     for left in (1, 0):
         await client.until(lambda left=left: len(client.find(ft.IconButton, tooltip="Delete gguf q8_0")) == left + 1)
         await client.press("Delete gguf q8_0")
-        await client.press("Delete it for good")
+        await client.press("Delete it")
         await client.until(lambda left=left: len(home.exports.list.value) == left)
         await client.until(lambda: not client.says("Delete this export?"))
     assert sorted(folder.exists() for folder in folders) == [False, True]
     assert (tmp_path / "mine" / "model.gguf").exists()
     await client.until(lambda: client.says("No exports yet."))
+
+
+async def test_a_deleted_export_can_be_kept_for_a_moment(show, home: FakeEngine, monkeypatch):
+    monkeypatch.setattr("studio.undo.SECONDS", 2.0)
+    exported(home, a_version(home, "run-1"), passed=True)
+    client = await show("/exports")
+    await client.until(lambda: client.find(ft.IconButton, tooltip="Delete gguf q8_0"))
+    await client.press("Delete gguf q8_0")
+    task = asyncio.create_task(client.press("Delete it"))
+    await client.until(lambda: client.says("No exports yet."))
+    bar = next(each for each in client.page._dialogs.controls if isinstance(each, ft.SnackBar) and each.action)
+    await client.event(bar.action, "click")
+    await task
+    await client.until(lambda: client.find(ft.IconButton, tooltip="Delete gguf q8_0"))
+    (kept,) = home.exports.list.value
+    assert Path(kept.export.folder).exists()
 
 
 async def test_the_path_of_an_export_is_copied(show, home: FakeEngine):

@@ -67,3 +67,32 @@ async def test_models_that_arrive_later_are_found_by_looking_again(show, home: F
     assert not client.says("later")
     await client.press("Look again")
     assert client.says("later")
+
+
+async def test_a_named_folder_is_there_in_the_next_window_and_is_forgotten_when_it_is_gone(
+    show, home: FakeEngine, tmp_path: Path
+):
+    folder = Path(shutil.copytree(starter_path(), tmp_path / "mine"))
+    first = await show("/models")
+    await first.type("Model folder", str(folder))
+    await first.press("Add this folder")
+    await first.until(lambda: first.says(str(folder)))
+    assert home.settings.value.model_folders == (str(folder),)
+    second = await show("/models")
+    assert second.says(str(folder)) and not second.says("Cannot be used")
+    shutil.rmtree(folder)
+    third = await show("/models")
+    assert third.says("Cannot be used") and third.says(str(folder))
+    await third.press("Forget this folder")
+    await third.until(lambda: not third.says("Cannot be used"))
+    assert home.settings.value.model_folders == ()
+    confined = await show("/models", confined=True)
+    assert not confined.says(str(folder))
+
+
+async def test_a_model_that_is_listed_anyway_is_not_kept_as_a_folder(show, home: FakeEngine):
+    client = await show("/models")
+    await client.type("Model folder", str(starter_path()))
+    await client.press("Add this folder")
+    await client.settle(60)
+    assert home.settings.value.model_folders == ()

@@ -202,3 +202,25 @@ async def test_expert_mode_shows_every_setting_until_a_draft_says_otherwise(show
     assert any(each.key == "tuner" for each in client.find(ft.Dropdown)[0].options)
     await client.press("Show only what matters most")
     await client.until(lambda: not client.says("Advanced"))
+
+
+async def test_what_was_noticed_is_mended_by_one_press_and_the_mended_version_is_trained_on(
+    show, engine: FakeEngine, tmp_path
+):
+    rows = ["question,answer", *(f"Where is article {n}?,In street {n} on the left." for n in range(40))]
+    file = tmp_path / "shop.csv"
+    file.write_text("\n".join([*rows, "Whom do I ask?,Ask jane.roe@mail.org about it."]))
+    client = await at_data(show)
+    await read(client, file)
+    fix = "Hide these personal details"
+    assert client.says("personal") and not client.find(ft.OutlinedButton, content=fix)
+    await client.press("Use this data")
+    await client.until(lambda: client.find(ft.OutlinedButton, content=fix))
+    (before,) = engine.library.datasets.value
+    await client.press(fix)
+    await client.until(lambda: not client.find(ft.OutlinedButton, content=fix))
+    made = next(each for each in engine.library.datasets.value if each.id != before.id)
+    assert made.parent == before.id and client.page.route == "/new"
+    chosen = f"Dataset {made.name}"
+    await client.until(lambda: len(client.find(ft.Semantics, label=chosen, selected=True)) == 1)
+    assert [each.do for each in made.steps] == ["redact"]
