@@ -54,7 +54,10 @@ def benchmarked(results: Path, tuned: str) -> tuple[Benchmarked, ...]:
 def _proofs(pairs: Sequence[tuple[TaskScore, TaskScore]]) -> list[Paired | None]:
     """What the examples show, corrected for all that is compared at once."""
     found: list[Paired | None] = [
-        paired_means([[b - a for a, b in zip(before.rows, later.rows, strict=True)]])[0]
+        paired_means(
+            [[b - a for a, b in zip(before.rows, later.rows, strict=True)]],
+            yes_no=[0] if {*before.rows, *later.rows} <= {0, 1} else [],
+        )[0]
         if before.rows and len(before.rows) == len(later.rows)
         else None
         for before, later in pairs

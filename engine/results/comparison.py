@@ -13,7 +13,9 @@ import msgspec
 
 from engine.core.errors import DataError
 from engine.results.clusters import clusters
+from engine.results.deciding import LOSS, MATCH
 from engine.results.evaluation import Evaluation, Example
+from engine.results.measured import yes_or_no
 from engine.results.metrics.measures import TABLE
 from engine.results.shared_rows import MeasureRow, main_by, measures, shared
 from engine.results.statistics import Paired, paired_means, with_holm
@@ -168,11 +170,14 @@ def _pairings(
     evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: Metric
 ) -> tuple[Pairing, ...]:
     """Each two by the main measure, exact match and loss; p-values corrected over all of them together."""
-    names = [name for name in dict.fromkeys((main, "exact_match", "loss")) if name in rows[0][0].marks]
+    names: list[Metric] = [name for name in dict.fromkeys((main, MATCH, LOSS)) if name in rows[0][0].marks]
     keys = [(a, b, name) for a, b in combinations(range(len(evaluations)), 2) for name in names]
     columns = [[row[b].marks[name][1] - row[a].marks[name][1] for row in rows] for a, b, name in keys]
+    marks = {name: [each.marks[name][1] for row in rows for each in row] for name in names}
+    whole = {name for name in names if yes_or_no(TABLE[name], marks[name])}
+    shares = [place for place, (_, _, name) in enumerate(keys) if name in whole]
     found = []
-    for (a, b, name), paired in zip(keys, with_holm(paired_means(columns)), strict=True):
+    for (a, b, name), paired in zip(keys, with_holm(paired_means(columns, yes_no=shares)), strict=True):
         result = evaluations[a].result(name)
         assert result is not None
         direction = Tested(name, TABLE[main] if name == main else result.measure, paired).direction

@@ -12,7 +12,7 @@ import msgspec
 from engine.core.errors import DataError, StudioError
 from engine.data.library import rows_in
 from engine.results.deciding import Examples, decided, main_of
-from engine.results.measured import Judged, Mean, Result, means_of
+from engine.results.measured import Judged, Mean, Result, means_of, yes_or_no
 from engine.results.metrics.labels import Confusion, confusion, labels_of, repeated
 from engine.results.metrics.measures import Answered, Marks, marked
 from engine.results.metrics.overlap import corpus_bleu, corpus_chrf
@@ -198,8 +198,10 @@ def _answered(pairs: Sequence[tuple[Answer, Answer]], rows: Mapping[int, _Row]) 
 
 def _results(marks: Sequence[Marks], answered: Sequence[Answered]) -> list[Result]:
     """Every measure with intervals and tests, not corrected yet for being several."""
-    paired = paired_means([each.differences for each in marks])
-    sides = means_of([column for each in marks for column in (each.base, each.tuned)])
+    shares = [i for i, each in enumerate(marks) if yes_or_no(each.measure, each.base, each.tuned)]
+    paired = paired_means([each.differences for each in marks], yes_no=shares)
+    columns = [column for each in marks for column in (each.base, each.tuned)]
+    sides = means_of(columns, yes_no=[2 * i + side for i in shares for side in (0, 1)])
     return [
         Result(
             name=each.name,

@@ -122,7 +122,7 @@ def _measured(about: About) -> str:
         return "## Measurements\n\nNot evaluated: whether it is better than its base was not measured."
     found = [result for name in MEASURES if (result := evaluation.result(name))]
     rows = [f"| {_title(result)} | {_range(result.base)} | {_range(result.tuned)} |" for result in found]
-    head = f"{evaluation.verdict} {len(evaluation.examples)} held-out rows, 95 % intervals."
+    head = f"{evaluation.verdict} In brackets: 95 % intervals, where the rows allow one."
     table = ["| measure | base | tuned |", "|---|---|---|", *rows] if rows else []
     return "\n".join(["## Measurements", "", head, "", *table]).rstrip()
 
@@ -132,7 +132,7 @@ def _title(result: Result) -> str:
 
 
 def _range(mean: Mean) -> str:
-    return f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})"
+    return f"{mean.value:.3f}" + (f" ({mean.low:.3f} to {mean.high:.3f})" if mean.has_interval else "")
 
 
 def _limits(about: About) -> str:

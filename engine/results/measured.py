@@ -5,14 +5,15 @@ Knows neither the examples nor what may be concluded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from engine.results.agreement import Agreement
+from engine.results.intervals import share_interval
 from engine.results.metrics.measures import Measure
-from engine.results.statistics import Paired, bootstrap_intervals
+from engine.results.statistics import TINY, Paired, bootstrap_intervals
 
 LOW, HIGH = 1, 5
 """Stars that a judge gives."""
@@ -27,13 +28,29 @@ class Mean(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether the examples allow one: few, or all alike, have no spread to make it of."""
+        return self.high - self.low > TINY
 
-def means_of(columns: Sequence[Sequence[float]]) -> list[Mean]:
-    """The mean of each column of marks with its interval; columns are of equal length. Heavy (numpy)."""
+
+def yes_or_no(measure: Measure, *columns: Sequence[float]) -> bool:
+    """Whether these marks are a share of examples, each wholly right or wholly wrong."""
+    return measure.unit == "share" and all(mark in (0.0, 1.0) for column in columns for mark in column)
+
+
+def means_of(columns: Sequence[Sequence[float]], *, yes_no: Collection[int] = ()) -> list[Mean]:
+    """The mean of each column of marks with its interval; columns are of equal length. Heavy (numpy).
+
+    `yes_no` are the places of columns that are shares.
+    """
     import numpy as np
 
     table = np.ascontiguousarray(np.array(columns, dtype=float).T)
     bounds, values = bootstrap_intervals(table), table.mean(axis=0)
+    if len(table) > 1:
+        for i in yes_no:
+            bounds[i] = share_interval(columns[i])
     return [Mean(value=float(v), low=float(b[0]), high=float(b[1])) for v, b in zip(values, bounds, strict=True)]
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.results.deciding import MATCH
 from engine.results.evaluation import Evaluation, Example
-from engine.results.measured import Mean, means_of
+from engine.results.measured import Mean, means_of, yes_or_no
 from engine.results.metrics.measures import TABLE, Measure
 from engine.spec.suite import Metric, Side
 
@@ -95,5 +95,8 @@ def _sides(evaluation: Evaluation, examples: Sequence[Example]) -> dict[str, tup
     if len(examples) == len(evaluation.examples):
         return {each.name: (each.base, each.tuned) for each in evaluation.results}
     names = [each.name for each in evaluation.results if all(each.name in one.marks for one in examples)]
-    means = means_of([[one.marks[name][side] for one in examples] for name in names for side in (0, 1)])
+    columns = [[one.marks[name][side] for one in examples] for name in names for side in (0, 1)]
+    known = {each.name: each.measure for each in evaluation.results}
+    shares = [i for i, column in enumerate(columns) if yes_or_no(known[names[i // 2]], column)]
+    means = means_of(columns, yes_no=shares)
     return {name: (means[2 * i], means[2 * i + 1]) for i, name in enumerate(names)}

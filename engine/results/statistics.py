@@ -7,12 +7,14 @@ resampled together, which is what keeps five models on 10,000 examples under a s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import ceil, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+from engine.results.intervals import difference_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,19 +28,23 @@ LEVEL = 0.95
 SIGNIFICANT = 0.05
 POWER = 0.8
 EXACT_FLIPS = 14
+LEAST_EXAMPLES = 10
+"""Of fewer examples a bootstrap's intervals are too narrow to be shown."""
 EXACT_RANKS = 50
 NORMAL = NormalDist()
 TINY = 1e-9
 """Differences below this are rounding."""
-Size = Literal["none", "small", "medium", "large"]
+Size = Literal["none", "small", "medium", "large", "not known"]
 
 
 class Paired(msgspec.Struct, frozen=True, kw_only=True):
     """A paired comparison: mean difference (tuned - base), its 95 % interval, and a two-sided p-value.
 
     `effect` is the difference in standard deviations of the differences (Cohen's d_z), for ranks the matched-pairs
-    rank-biserial correlation. `detectable` is the smallest difference that this number of examples shows with a chance
-    of 80 %, `corrected` the p-value after Holm's correction over everything that was compared at once.
+    rank-biserial correlation; None where there is no such deviation, with one example or all alike. `detectable` is the
+    smallest difference that this number of examples shows with a chance of 80 %, None where they can show none.
+    `corrected` is the p-value after Holm's correction over everything that was compared at once, and `detectable` then
+    holds at the strictest level of that. `examples` and `spread` (0 in those of before) are what it was made of.
     """
 
     difference: float
@@ -46,13 +52,17 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     p_value: float
     test: str
-    effect: float = 0.0
-    detectable: float = 0.0
+    effect: float | None = 0.0
+    detectable: float | None = 0.0
     corrected: float = 1.0
+    examples: int = 0
+    spread: float = 0.0
 
     @property
     def size(self) -> Size:
         """The effect in words, by Cohen's (1988) bounds."""
+        if self.effect is None:
+            return "large" if self.examples > 1 else "not known"
         strength = abs(self.effect)
         return "none" if strength < 0.2 else "small" if strength < 0.5 else "medium" if strength < 0.8 else "large"
 
@@ -67,15 +77,20 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
         return self.corrected < SIGNIFICANT
 
 
-def paired_means(columns: Sequence[Sequence[float]], *, seed: int = 0) -> list[Paired]:
+def paired_means(columns: Sequence[Sequence[float]], *, yes_no: Collection[int] = (), seed: int = 0) -> list[Paired]:
     """Each column's mean difference with BCa interval and sign-flip test; columns are of equal length, and not empty.
 
-    A column of differences of yes and no alone (-1, 0, 1) is tested by McNemar's exact test instead.
+    A column of differences of -1, 0 and 1 alone is tested by McNemar's exact test instead. `yes_no` are the places of
+    columns that are of yes and no whatever their values: their interval is that of two shares.
     """
     import numpy as np
 
     table = np.ascontiguousarray(np.asarray(columns, dtype=float).T)
     bounds, chances = bootstrap_intervals(table, seed=seed), sign_flips(table, seed=seed)
+    if len(table) > 1:
+        for i in yes_no:
+            gained, lost = int((table[:, i] > 0).sum()), int((table[:, i] < 0).sum())
+            bounds[i] = difference_interval(gained, lost, len(table))
     return [
         _paired(table[:, i], (float(bounds[i][0]), float(bounds[i][1])), float(chances[i])) for i in range(len(columns))
     ]
@@ -85,6 +100,7 @@ def _paired(values: np.ndarray, bounds: tuple[float, float], chance: float) -> P
     import numpy as np
 
     mean, spread = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    spread = spread if spread > TINY else 0.0
     binary = bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
     if binary:
         chance = binomial_tail(int((values > 0).sum()), int((values < 0).sum()))
@@ -94,8 +110,10 @@ def _paired(values: np.ndarray, bounds: tuple[float, float], chance: float) -> P
         high=bounds[1],
         p_value=chance,
         test="exact McNemar" if binary else "paired sign-flip permutation",
-        effect=mean / spread if spread else 0.0,
+        effect=mean / spread if spread else None if abs(mean) > TINY else 0.0,
         detectable=detectable(spread, len(values)),
+        examples=len(values),
+        spread=spread,
     )
 
 
@@ -116,9 +134,16 @@ def ratings(differences: Sequence[float], *, seed: int = 0) -> Paired:
 
 
 def with_holm(family: Sequence[Paired]) -> list[Paired]:
-    """The same comparisons with p-values corrected for being several."""
-    corrected = holm([each.p_value for each in family])
-    return [msgspec.structs.replace(each, corrected=value) for each, value in zip(family, corrected, strict=True)]
+    """The same comparisons with p-values corrected for being several, and what could be shown so."""
+    corrected, level = holm([each.p_value for each in family]), SIGNIFICANT / max(1, len(family))
+    return [
+        msgspec.structs.replace(
+            each,
+            corrected=value,
+            detectable=detectable(each.spread, each.examples, level) if each.examples else each.detectable,
+        )
+        for each, value in zip(family, corrected, strict=True)
+    ]
 
 
 def binomial_tail(gained: int, lost: int) -> float:
@@ -138,13 +163,15 @@ def bootstrap_intervals(table: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """The 95 % interval of each column's mean, [columns, 2], by the bias-corrected and accelerated bootstrap (Efron
     1987). A resample takes the same examples of every column.
 
-    Where all differences of a column are the same there is nothing to resample: the interval is that value.
+    Where all differences of a column are the same there is nothing to resample, and with fewer than ten examples the
+    intervals would be too narrow: low and high are the mean then.
     """
     import numpy as np
 
     means = table.mean(axis=0)
     result = np.stack([means, means], axis=1)
-    open_ = np.flatnonzero(np.ptp(table, axis=0) > 0) if len(table) > 1 else np.array([], dtype=int)
+    many = len(table) >= LEAST_EXAMPLES
+    open_ = np.flatnonzero(np.ptp(table, axis=0) > TINY) if many else np.array([], dtype=int)
     if len(open_):
         resampled = np.sort(_resampled_means(table[:, open_], np.random.default_rng(seed)), axis=0)
         for place, column in enumerate(open_):
@@ -277,16 +304,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _reach() -> float:
+def _reach(level: float) -> float:
     """Standard errors that a difference must be away from zero to be shown with the wanted chance."""
-    return NORMAL.inv_cdf(1 - SIGNIFICANT / 2) + NORMAL.inv_cdf(POWER)
+    return NORMAL.inv_cdf(1 - level / 2) + NORMAL.inv_cdf(POWER)
 
 
-def detectable(spread: float, examples: int) -> float:
-    """The smallest mean difference that is shown with a chance of 80 %; `spread` is the differences' deviation."""
-    return _reach() * spread / sqrt(examples) if examples else 0.0
+def detectable(spread: float, examples: int, level: float = SIGNIFICANT) -> float | None:
+    """The smallest mean difference that is shown with a chance of 80 %; `spread` is the differences' deviation.
+
+    None where so few can show nothing: even if all point one way, chance does that once in 2^(examples - 1).
+    """
+    if not examples or 2.0 ** (1 - examples) >= level:
+        return None
+    return _reach(level) * spread / sqrt(examples)
 
 
-def examples_for(found: Paired, examples: int, difference: float) -> int:
-    """Examples for an 80 % chance to show this mean difference, when they spread as the `examples` compared did."""
-    return ceil(examples * (found.detectable / difference) ** 2)
+def examples_for(detectable: float, examples: int, difference: float) -> int:
+    """Examples for an 80 % chance to show this mean difference, when `examples` that spread alike show `detectable`."""
+    return ceil(examples * (detectable / difference) ** 2)

@@ -71,9 +71,14 @@ def outcome_of(found: Evidence) -> Outcome:
         return "mixed"
     if shown:
         return "better" if shown == {1} else "worse"
-    main = found.main
-    blind = main is not None and main.measure.unit == "share" and main.paired.detectable > MATTERS
-    return "too few examples" if found.examples < FEW or blind else "no difference shown"
+    return "too few examples" if found.examples < FEW or _blind(found.main) else "no difference shown"
+
+
+def _blind(main: Tested | None) -> bool:
+    """Whether a difference that matters could have been there unseen."""
+    if main is None or main.measure.unit != "share":
+        return False
+    return main.paired.detectable is None or main.paired.detectable > MATTERS
 
 
 def verdict_of(found: Evidence) -> str:
@@ -152,10 +157,13 @@ def _seen(found: Evidence) -> str:
 
 def _could_be_shown(main: Tested | None, examples: int) -> str:
     """What the examples could have shown, and how many would be enough."""
-    if main is None or main.measure.unit != "share" or main.paired.detectable == 0:
+    least = main.paired.detectable if main is not None else 0.0
+    if least is None:
+        return f"So few cannot show any difference, however large. At least {FEW} are needed."
+    if main is None or main.measure.unit != "share" or least == 0:
         return f"At least {FEW} are needed." if examples < FEW else ""
-    enough = max(FEW, examples_for(main.paired, examples, MATTERS))
-    could = f"So many show a difference of {100 * main.paired.detectable:.0f} points or more."
+    enough = max(FEW, examples_for(least, examples, MATTERS))
+    could = f"So many show a difference of {100 * least:.0f} points or more."
     return could if enough <= examples else f"{could} About {enough:,} examples would show one of {100 * MATTERS:.0f}."
 
 

@@ -127,22 +127,23 @@ def Measures(found: Evaluation) -> Any:
     head = ("measure", "base", "tuned", "difference (95 % interval)", "")
     rows = [_row(each) for each in found.results]
     note = (
-        f"In brackets: the interval that holds the true value nineteen times in twenty. {found.base.examples} examples."
+        "In brackets: the interval that holds the true value nineteen times in twenty; without a spread there is "
+        f"none. p is corrected for all that was tested together. {found.base.examples} examples."
     )
     return section("Measures", figures(head, rows, NARROW_WIDTHS if narrow else WIDTHS), muted(note))
 
 
 def _row(each: Result) -> list[str | ft.Control]:
     unit, paired = each.measure.unit, each.difference
-    bounds = (
-        f"{measured(paired.low, unit, sign=True).removesuffix(' points')} to {measured(paired.high, unit, sign=True)}"
-    )
+    middle = measured(paired.difference, unit, sign=True)
+    low, high = measured(paired.low, unit, sign=True), measured(paired.high, unit, sign=True)
+    bounds = f" ({low.removesuffix(' points')} to {high})"
     name = ft.Container(body(each.measure.title), tooltip=each.measure.what)
     return [
         name,
         body(interval(each.base, unit), color=Ink.MUTED),
         body(interval(each.tuned, unit), color=Ink.PURPLE),
-        f"{measured(paired.difference, unit, sign=True).removesuffix(' points')} ({bounds})",
+        middle.removesuffix(" points") + bounds if paired.has_interval else middle,
         _shown(each),
     ]
 
@@ -152,7 +153,7 @@ def _shown(each: Result) -> ft.Control:
     if each.measure.better == "neither":
         return muted("describes only")
     if not each.difference.shown:
-        return muted("not shown")
+        return muted(f"not shown, {chance(each.difference.corrected)}")
     good = (each.difference.difference > 0) is (each.measure.better == "more")
     words = f"{'better' if good else 'worse'}, {chance(each.difference.corrected)}"
     return badge(words, "good" if good else "bad")

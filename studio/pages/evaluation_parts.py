@@ -18,6 +18,8 @@ def measured(value: float, unit: str, *, sign: bool = False) -> str:
 
 
 def interval(mean: Mean, unit: str) -> str:
-    """A mean with its interval."""
+    """A mean with its interval, where there is one."""
+    if not mean.has_interval:
+        return measured(mean.value, unit)
     bounds = f"{measured(mean.low, unit).removesuffix(' %')} to {measured(mean.high, unit)}"
     return f"{measured(mean.value, unit)} ({bounds})"

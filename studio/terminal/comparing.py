@@ -76,8 +76,8 @@ def _measure(row: MeasureRow) -> list[str]:
         if mean is None:
             cells.append("not measured")
             continue
-        bounds = f"({value_words(mean.low, unit)} to {value_words(mean.high, unit)})"
-        cells.append(f"{'★ ' if place in row.best else ''}{value_words(mean.value, unit)} {bounds}")
+        bounds = f" ({value_words(mean.low, unit)} to {value_words(mean.high, unit)})" if mean.has_interval else ""
+        cells.append(f"{'★ ' if place in row.best else ''}{value_words(mean.value, unit)}{bounds}")
     return [row.measure.title, value_words(row.base.value, unit) if row.base else "", *cells]
 
 

@@ -196,7 +196,7 @@ def _row(result: Result) -> list[str]:
         value_words(result.base.value, unit),
         value_words(result.tuned.value, unit),
         value_words(paired.difference, unit, sign=True),
-        f"{value_words(paired.low, unit)} to {value_words(paired.high, unit)}",
+        f"{value_words(paired.low, unit)} to {value_words(paired.high, unit)}" if paired.has_interval else "",
         "" if described else chance(paired.corrected).removeprefix("p ").removeprefix("= "),
         "" if described else paired.size,
     ]

@@ -92,7 +92,7 @@ def print_judged(found: Judged) -> None:
                 f"{each.base:.2f}",
                 f"{each.tuned:.2f}",
                 f"{each.difference.difference:+.2f}",
-                f"{each.difference.low:+.2f} to {each.difference.high:+.2f}",
+                f"{each.difference.low:+.2f} to {each.difference.high:+.2f}" if each.difference.has_interval else "",
                 chance(each.difference.corrected).removeprefix("p ").removeprefix("= ") if found.counts else "",
             ]
             for each in found.criteria

@@ -53,7 +53,7 @@ def test_few_examples_are_said_to_be_few_and_how_many_would_do(tmp_path: Path) -
     ]
     result = asked_of(tmp_path, few)
     assert result.outcome == "too few examples"
-    assert "examples would show" in result.verdict
+    assert "So few cannot show any difference, however large. At least 20 are needed." in result.verdict
 
 
 def test_answers_that_were_right_and_are_not_any_more_are_worse(tmp_path: Path) -> None:

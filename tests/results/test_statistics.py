@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
+from engine.results.intervals import difference_interval
+from engine.results.measured import means_of
 from engine.results.statistics import (
     Paired,
     binomial_tail,
@@ -163,25 +165,101 @@ def test_effects_are_cohens_d_and_the_rank_biserial() -> None:
     assert (mean.size, ratings([0.0, 0.0]).effect) == ("small", 0.0)
 
 
-def test_the_detectable_difference_is_shown_four_times_in_five() -> None:
+@pytest.mark.parametrize("tests", [1, 6], ids=["alone", "among six"])
+def test_the_detectable_difference_is_shown_four_times_in_five(tests: int) -> None:
     dice, calls, count = np.random.default_rng(14), 400, 50
-    shift = detectable(1.0, count)
+    shift = detectable(1.0, count, 0.05 / tests)
+    assert shift
     chances = np.array([stats.ttest_1samp(dice.normal(shift, 1, count), 0)[1] for _ in range(calls)])
-    shown = int(np.sum(chances < 0.05))
+    shown = int(np.sum(chances < 0.05 / tests))
     low, high = stats.binomtest(shown, calls).proportion_ci(0.999)
     assert low < 0.8 < high
 
 
 def test_a_quarter_of_the_difference_takes_sixteen_times_the_examples() -> None:
     (found,) = paired_means([list(np.random.default_rng(2).normal(0, 1, 100))])
-    assert examples_for(found, 100, found.detectable) == 100
-    assert examples_for(found, 100, found.detectable / 4) == 1600
+    assert found.detectable
+    assert examples_for(found.detectable, 100, found.detectable) == 100
+    assert examples_for(found.detectable, 100, found.detectable / 4) == 1600
 
 
 def test_one_example_is_a_value_without_a_spread() -> None:
     (one,) = paired_means([[0.4]])
-    assert (one.difference, one.low, one.high, one.p_value, one.effect) == (0.4, 0.4, 0.4, 1.0, 0.0)
-    assert isinstance(one, Paired)
+    assert (one.difference, one.low, one.high, one.p_value, one.effect) == (0.4, 0.4, 0.4, 1.0, None)
+    assert isinstance(one, Paired) and not one.has_interval and one.size == "not known"
+
+
+def test_the_same_gain_in_every_example_is_large_and_has_no_interval() -> None:
+    same, none = paired_means([[0.1 + 0.2] * 12, [0.0] * 12])
+    assert (same.effect, same.size, same.has_interval) == (None, "large", False)
+    assert same.p_value == pytest.approx(2 / 2**12)
+    assert (none.effect, none.size) == (0.0, "none")
+
+
+def test_with_fewer_than_ten_examples_a_bootstrap_claims_no_interval() -> None:
+    values = list(np.random.default_rng(1).normal(0.2, 0.05, 10))
+    few, enough = paired_means([values[:9]])[0], paired_means([values])[0]
+    assert not few.has_interval and enough.has_interval
+
+
+@pytest.mark.parametrize("count", [4, 5, 8, 20])
+def test_what_so_few_cannot_show_is_not_said_to_be_shown(count: int) -> None:
+    for tests in (1, 6):
+        found = with_holm(paired_means([[1.0] * (count - 1) + [0.9]] + [[0.0] * count] * (tests - 1)))[0]
+        best = with_holm(paired_means([[1.0] * count] + [[0.0] * count] * (tests - 1)))[0]
+        assert (found.detectable is None) is not best.shown  # all examples for it would not be enough
+    assert detectable(0.0, 20) == 0.0
+
+
+def most_likely(gained: int, lost: int, count: int, difference: float) -> float:
+    """The share of examples lost at a given mean difference, by scipy's search instead of a formula."""
+    low, high = max(0.0, -difference), (1 - difference) / 2
+
+    def unlikely(share: float) -> float:
+        chances = ((gained, share + difference), (lost, share), (count - gained - lost, 1 - 2 * share - difference))
+        return -sum(seen * np.log(max(chance, 1e-300)) for seen, chance in chances if seen)
+
+    found = optimize.minimize_scalar(unlikely, bounds=(low, high), method="bounded", options={"xatol": 1e-12})
+    return float(found.x)
+
+
+@pytest.mark.parametrize(("gained", "lost", "count"), [(12, 3, 40), (0, 0, 48), (5, 0, 20), (0, 7, 30), (9, 9, 25)])
+def test_the_interval_of_two_shares_holds_what_the_score_test_does_not_refuse(
+    gained: int, lost: int, count: int
+) -> None:
+    bounds = difference_interval(gained, lost, count)
+    assert -1 < bounds[0] <= (gained - lost) / count <= bounds[1] < 1 and bounds[0] < bounds[1]
+    for difference in bounds:
+        share = most_likely(gained, lost, count, difference)
+        spread = np.sqrt(count * (2 * share + difference * (1 - difference)))
+        score = abs(gained - lost - count * difference) / spread
+        assert 2 * stats.norm.sf(score) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_of_shares_that_never_differ_the_interval_is_known_in_closed_form() -> None:
+    edge = stats.norm.ppf(0.975) ** 2 / (48 + stats.norm.ppf(0.975) ** 2)
+    assert difference_interval(0, 0, 48) == (pytest.approx(-edge), pytest.approx(edge))
+    (found,) = paired_means([[0.0] * 48], yes_no=[0])
+    assert found.high == pytest.approx(edge) and found.has_interval
+    assert not paired_means([[0.0] * 48])[0].has_interval
+
+
+def test_the_interval_of_two_shares_holds_the_truth_nineteen_times_in_twenty() -> None:
+    dice, calls, count = np.random.default_rng(21), 1000, 50
+    seen = dice.multinomial(count, [0.2, 0.1, 0.7], calls)
+    bounds = [difference_interval(int(gained), int(lost), count) for gained, lost, _ in seen]
+    held = sum(low <= 0.1 <= high for low, high in bounds)
+    low, high = stats.binomtest(held, calls).proportion_ci(0.999)
+    assert low < 0.95 < high
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    theirs = stats.binomtest(45, 48).proportion_ci(method="wilson")
+    sure, (mean, none) = means_of([[1.0] * 48], yes_no=[0])[0], means_of([[1.0] * 45 + [0.0] * 3, [0.0] * 48])
+    (share,) = means_of([[1.0] * 45 + [0.0] * 3], yes_no=[0])
+    assert (share.low, share.high) == (pytest.approx(theirs.low, abs=1e-6), pytest.approx(theirs.high, abs=1e-6))
+    assert sure.high == 1.0 and 0.9 < sure.low < 1.0
+    assert mean.value == share.value and not none.has_interval
 
 
 def test_columns_are_computed_together_as_each_would_be_alone() -> None:

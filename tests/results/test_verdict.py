@@ -155,6 +155,14 @@ def test_the_examples_are_called_what_they_are(tmp_path: Path, side: Side, train
     assert ("held-out example" in found.verdict) is (side == "held-out")
 
 
+def test_of_five_rows_nothing_is_claimed_to_be_shown(tmp_path: Path) -> None:
+    rows = [said(i, model, text) for i in range(5) for model, text in ((BASE, "soon"), ("tuned", "in four days"))]
+    found = asked_of(tmp_path, rows)
+    assert found.outcome == "too few examples"
+    assert "token F1 +80 points (p = " in found.verdict  # all alike: no interval
+    assert "So few cannot show any difference, however large. At least 20 are needed." in found.verdict
+
+
 def trials(dice: np.random.Generator, count: int, loss: float) -> list[Decision]:
     """Verdicts where chance, or the loss alone, sets base and tuned apart; an example's measures hang together."""
     columns = []
