@@ -90,12 +90,14 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole judgement. `score` is the sum of the findings' points."""
+    """The whole judgement. `score` is the sum of the findings' points; `unfinished` is true where the loss still fell
+    at the end, on held-out rows too as far as there were any: more steps would have taught more."""
 
     score: float
     findings: tuple[Finding, ...]
     words: tuple[str, ...]
     suggestions: tuple[Suggestion, ...]
+    unfinished: bool = False
 
 
 class Fall(msgspec.Struct, frozen=True):
@@ -128,7 +130,16 @@ def read(course: Course) -> Reading:
         findings=findings,
         words=_words(course, training, held_out),
         suggestions=_suggestions(course, training, held_out)[:MOST_SUGGESTIONS],
+        unfinished=_unfinished(training, held_out),
     )
+
+
+def _unfinished(training: Fall | None, held_out: Fall | None) -> bool:
+    """Where rows were held out, their loss decides: it still fell, or ended at its best while training went on."""
+    still = training is not None and training.falling
+    if held_out is None:
+        return still
+    return held_out.falling or (still and held_out.end <= held_out.best.value)
 
 
 def _fall(points: Sequence[Point], smooth: bool) -> Fall | None:

@@ -50,7 +50,7 @@ def advise(
 ) -> tuple[Advice, ...]:
     """At most six, those about the answers first; two that change the same setting are one."""
     found = [
-        *(_of_answers(job, evaluation, clusters) if evaluation else ()),
+        *(_of_answers(job, evaluation, reading, clusters) if evaluation else ()),
         *(_of_training(reading) if reading else ()),
         *(_of_data(dataset) if dataset else ()),
     ]
@@ -60,13 +60,15 @@ def advise(
     return tuple(chosen.values())[:MOST]
 
 
-def _of_answers(job: TrainJob, found: Evaluation, clusters: Sequence[ErrorCluster]) -> list[Advice]:
+def _of_answers(
+    job: TrainJob, found: Evaluation, reading: Reading | None, clusters: Sequence[ErrorCluster]
+) -> list[Advice]:
     asked = [
         _worse(job, found),
         _few(found),
         _invalid(job, found),
         _length(job, found),
-        _unlearned(job, found),
+        _unlearned(job, found, reading),
         _one_topic(clusters),
         _ready(found),
     ]
@@ -92,7 +94,7 @@ def _few(found: Evaluation) -> Advice | None:
         return None
     return Advice(
         about="answers",
-        what=f"{found.base.examples} examples are too few to tell.",
+        what=f"{found.base.examples} {'example is' if found.base.examples == 1 else 'examples are'} too few to tell.",
         why=f"With fewer than {FEW}, or with answers as different as these, chance could have made the difference.",
         words="Import more rows, or hold a larger share of them back, and evaluate again.",
         do="hold out",
@@ -100,8 +102,8 @@ def _few(found: Evaluation) -> Advice | None:
 
 
 def _longer(job: TrainJob, what: str, why: str) -> Advice:
-    """One epoch more, for what the model has not seen often enough."""
-    epochs = job.training.epochs + 1
+    """Half as long again, for what the model has not seen often enough."""
+    epochs = job.training.epochs + max(1, job.training.epochs // 2)
     return Advice(
         about="answers",
         what=what,
@@ -141,16 +143,18 @@ def _length(job: TrainJob, found: Evaluation) -> Advice | None:
     )
 
 
-def _unlearned(job: TrainJob, found: Evaluation) -> Advice | None:
-    """No gain in what counts: the adapter is too small, or the model is."""
-    main = found.result(found.main)
-    if found.outcome != "no difference shown" or main is None or main.tuned.value > 1 - MATTERS:
+def _unlearned(job: TrainJob, found: Evaluation, reading: Reading | None) -> Advice | None:
+    """No gain in what counts, or one that is not enough: more steps where they would teach more, else more room."""
+    what = _lacking(found)
+    if what is None:
         return None
+    if reading is not None and reading.unfinished:
+        return _longer(job, what, "The loss was still falling when training ended: there was more to learn.")
     if isinstance(job.method, LowRank) and job.method.rank * 2 <= MOST_RANK:
         rank = job.method.rank * 2
         return Advice(
             about="answers",
-            what="Training has changed nothing that can be shown.",
+            what=what,
             why="The adapter may be too small for what the examples ask.",
             words=f"Train with rank {rank} instead of {job.method.rank}.",
             do="train",
@@ -158,11 +162,25 @@ def _unlearned(job: TrainJob, found: Evaluation) -> Advice | None:
         )
     return Advice(
         about="answers",
-        what="Training has changed nothing that can be shown.",
+        what=what,
         why="The base model may be too small for what the examples ask.",
         words="Try the same data on a larger model.",
         do="larger model",
     )
+
+
+def _lacking(found: Evaluation) -> str | None:
+    """What is missing in the answers, where something is and no other advice says why."""
+    main = found.result(found.main)
+    if main is None or main.tuned.value > 1 - MATTERS:
+        return None
+    if found.outcome == "no difference shown":
+        return "Training has changed nothing that can be shown."
+    score = found.score
+    if found.outcome != "better" or score is None or score.value is None or score.gate == "deploy":
+        return None
+    figure = f"{main.measure.title} {100 * main.tuned.value:.0f} %"
+    return f"It is better than the base, and not good enough yet: {score.value:.0f} of 100, {figure}."
 
 
 def _one_topic(clusters: Sequence[ErrorCluster]) -> Advice | None:

@@ -16,7 +16,7 @@ from engine.results.clusters import clusters
 from engine.results.deciding import LOSS, MATCH
 from engine.results.evaluation import Evaluation, Example
 from engine.results.measured import yes_or_no
-from engine.results.metrics.measures import TABLE
+from engine.results.metrics.measures import TABLE, Measure
 from engine.results.shared_rows import MeasureRow, main_by, measures, shared
 from engine.results.statistics import Paired, paired_means, with_holm
 from engine.results.subjects import Subject
@@ -43,6 +43,7 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True):
     first: int
     second: int
     name: str
+    measure: Measure
     paired: Paired
     winner: int | None
 
@@ -79,7 +80,8 @@ class ErrorCluster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a screen shows of a comparison. `wins` counts examples that one alone answers best, `losses` those it
+    """Everything a screen shows of a comparison. `pairings` are the main measure's, then
+    exact match's, then the loss's; `wins` counts examples that one alone answers best, `losses` those it
     alone answers worst, `ties` those all answer alike. Every figure is of the `rows` that all were asked, on this
     side of the dataset. `note` says what the comparison cannot say."""
 
@@ -170,19 +172,17 @@ def _pairings(
     evaluations: Sequence[Evaluation], rows: Sequence[Sequence[Example]], main: Metric
 ) -> tuple[Pairing, ...]:
     """Each two by the main measure, exact match and loss; p-values corrected over all of them together."""
+    known = {each.name: each.measure for each in evaluations[0].results} | {main: TABLE[main]}
     names: list[Metric] = [name for name in dict.fromkeys((main, MATCH, LOSS)) if name in rows[0][0].marks]
-    keys = [(a, b, name) for a, b in combinations(range(len(evaluations)), 2) for name in names]
+    names = [name for name in names if name in known and known[name].better != "neither"]
+    keys = [(a, b, name) for name in names for a, b in combinations(range(len(evaluations)), 2)]
     columns = [[row[b].marks[name][1] - row[a].marks[name][1] for row in rows] for a, b, name in keys]
-    marks = {name: [each.marks[name][1] for row in rows for each in row] for name in names}
-    whole = {name for name in names if yes_or_no(TABLE[name], marks[name])}
+    whole = {name for name in names if yes_or_no(known[name], [one.marks[name][1] for row in rows for one in row])}
     shares = [place for place, (_, _, name) in enumerate(keys) if name in whole]
     found = []
     for (a, b, name), paired in zip(keys, with_holm(paired_means(columns, yes_no=shares)), strict=True):
-        result = evaluations[a].result(name)
-        assert result is not None
-        direction = Tested(name, TABLE[main] if name == main else result.measure, paired).direction
-        winner = {1: b, -1: a, 0: None}[direction]
-        found.append(Pairing(first=a, second=b, name=name, paired=paired, winner=winner))
+        winner = {1: b, -1: a, 0: None}[Tested(name, known[name], paired).direction]
+        found.append(Pairing(first=a, second=b, name=name, measure=known[name], paired=paired, winner=winner))
     return tuple(found)
 
 

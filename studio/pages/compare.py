@@ -36,7 +36,7 @@ from studio.kit import (
 from studio.model_colors import version_colors
 from studio.pages.compare_curves import Curves
 from studio.pages.compare_examples import Errors, Examples
-from studio.pages.compare_tables import measures, recipes, taken
+from studio.pages.compare_tables import measures, pairings, recipes, taken
 from studio.pages.evaluation_start import AtWork, at_work, evaluates
 from studio.pages.wizard_state import review_draft
 from studio.theme import S2, S3, S4
@@ -158,6 +158,10 @@ def _content(found: Comparison, ids: tuple[str, ...], colors: Sequence[str]) -> 
     ]
     if found.measures:
         blocks.append(section("Measures", measures(found), muted("The best is marked; in brackets the 95 % interval.")))
+    if found.pairings:
+        count = len(found.pairings)
+        words = f"{count} differences were tested together, and each p is corrected for that (Holm)."
+        blocks.append(section("Each against each", pairings(found), muted(words)))
     blocks.append(section("What they took", taken(subjects)))
     if found.settings:
         blocks.append(section("How their recipes differ", recipes(found)))

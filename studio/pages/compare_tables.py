@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import flet as ft
 
-from engine.results.comparison import Comparison
+from engine.results.comparison import Comparison, Pairing
 from engine.results.shared_rows import MeasureRow
 from engine.results.subjects import Subject
+from engine.results.verdict import difference
 from studio.kit import body, figures, muted, named, short
 from studio.kit.words import duration
 from studio.pages.evaluation_parts import interval, measured
@@ -41,6 +42,19 @@ def _measure(each: MeasureRow) -> list[str | ft.Control]:
             cells.append(_marked(interval(mean, unit), place in each.best))
     cells.append(body(measured(each.base.value, unit) if each.base else "", color=Ink.MUTED))
     return cells
+
+
+def pairings(found: Comparison) -> ft.Control:
+    """What is shown between each two, the main measure first."""
+    titles = _titles(found.subjects)
+    heads = ("measure", "between", "difference", "shown to be ahead")
+    return figures(heads, [_pairing(each, titles) for each in found.pairings], (140, 2 * NAME, 360, NAME))
+
+
+def _pairing(each: Pairing, titles: Sequence[str]) -> list[str | ft.Control]:
+    shown = muted("no difference shown", size=14) if each.winner is None else body(titles[each.winner])
+    between = f"{titles[each.second]} against {titles[each.first]}"
+    return [each.measure.title, between, difference(each.measure, each.paired), shown]
 
 
 def _marked(words: str, best: bool) -> ft.Control:

@@ -13,6 +13,7 @@ from engine.core.home import Home
 from engine.results.comparing import compare_named, version_or_run
 from engine.results.comparison import Comparison, ExampleRow
 from engine.results.shared_rows import MeasureRow, common
+from engine.results.verdict import chance
 from engine.results.versions import Version, Versions
 from studio.terminal.command import HomeOption, JsonOption, command
 from studio.terminal.evaluating import evaluate_versions, value_words
@@ -61,6 +62,7 @@ def print_comparison(found: Comparison) -> None:
     if found.measures:
         table(("measure", ">base", *(f">{title}" for title in titles)), [_measure(row) for row in found.measures])
         console.print("[dim]★ best; in brackets the 95 % interval[/]\n")
+        _print_pairings(found, titles)
     table(("", *(f">{title}" for title in titles)), _costs(found))
     if found.settings:
         console.print("\nRecipes differ in:")
@@ -79,6 +81,25 @@ def _measure(row: MeasureRow) -> list[str]:
         bounds = f" ({value_words(mean.low, unit)} to {value_words(mean.high, unit)})" if mean.has_interval else ""
         cells.append(f"{'★ ' if place in row.best else ''}{value_words(mean.value, unit)}{bounds}")
     return [row.measure.title, value_words(row.base.value, unit) if row.base else "", *cells]
+
+
+def _print_pairings(found: Comparison, titles: Sequence[str]) -> None:
+    """What is shown between each two of them, the main measure first."""
+    rows = [
+        [
+            each.measure.title,
+            f"{titles[each.second]} - {titles[each.first]}",
+            value_words(each.paired.difference, each.measure.unit, sign=True),
+            f"{value_words(each.paired.low, each.measure.unit)} to {value_words(each.paired.high, each.measure.unit)}"
+            if each.paired.has_interval
+            else "",
+            chance(each.paired.corrected).removeprefix("p ").removeprefix("= "),
+            "none shown" if each.winner is None else titles[each.winner],
+        ]
+        for each in found.pairings
+    ]
+    table(("measure", "between", ">difference", ">95 % interval", ">p (Holm)", "ahead"), rows)
+    console.print(f"[dim]{len(rows)} differences were tested together, and each p is corrected for that[/]\n")
 
 
 def _costs(found: Comparison) -> list[list[str]]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.data.nouns import Finding
-from engine.monitor.reading import Reading, Suggestion
+from engine.monitor.reading import Course, Point, Reading, Suggestion, read
 from engine.monitor.recovery import Change
 from engine.plan.edits import check_edits
 from engine.results.advice import Advice, advise
@@ -54,6 +54,59 @@ def test_answers_that_do_not_end_ask_for_more_epochs_and_short_ones_for_more_con
 def test_no_gain_asks_for_a_larger_adapter(good: Evaluation) -> None:
     flat = msgspec.structs.replace(seen(good, "token_f1", 0.3), outcome="no difference shown")
     assert first(evaluation=flat).edits == {"rank": 8}
+
+
+def poor(evaluation: Evaluation) -> Evaluation:
+    """Better than the base, half right, and to be reviewed."""
+    score = score_of(0.28, None, 1.0, accuracy_from="token F1")
+    return msgspec.structs.replace(seen(evaluation, "token_f1", 0.28), score=score)
+
+
+def curve(*values: float) -> tuple[Point, ...]:
+    return tuple(Point(step, value) for step, value in enumerate(values))
+
+
+def reading_of(loss: tuple[Point, ...], held_out: tuple[Point, ...] = ()) -> Reading:
+    return read(
+        Course(loss=loss, validation=held_out, steps_done=20, steps_planned=20, epochs=2, learning_rate=1e-4, rank=4)
+    )
+
+
+FALLING = curve(*(3 - i / 10 for i in range(20)))
+LEVEL = curve(3.0, 2.0, *(1.0,) * 18)
+
+
+@pytest.mark.parametrize(
+    ("loss", "held_out", "unfinished"),
+    [
+        (FALLING, (), True),
+        (FALLING, curve(3.0, 2.0), True),
+        (FALLING, curve(3.0, 1.0, 2.0), False),
+        (LEVEL, curve(3.0, 2.0), False),
+        (LEVEL, (), False),
+    ],
+    ids=[
+        "nothing held out",
+        "held-out at its best",
+        "held-out turned up",
+        "levelled off",
+        "levelled off, none held out",
+    ],
+)
+def test_answers_that_are_not_good_enough_ask_for_longer_training_while_the_loss_still_fell(
+    good: Evaluation, loss: tuple[Point, ...], held_out: tuple[Point, ...], unfinished: bool
+) -> None:
+    reading = reading_of(loss, held_out)
+    assert reading.unfinished is unfinished
+    advice = advise(JOB, poor(good), reading, None)[0]
+    assert advice.what == "It is better than the base, and not good enough yet: 52 of 100, token F1 28 %."
+    epochs = JOB.training.epochs + max(1, JOB.training.epochs // 2)
+    assert advice.edits == ({"epochs": epochs} if unfinished else {"rank": 8})
+
+
+def test_an_evaluation_that_is_not_good_enough_is_never_without_advice(good: Evaluation) -> None:
+    for outcome in ("better", "worse", "mixed", "no difference shown", "too few examples"):
+        assert advise(JOB, msgspec.structs.replace(poor(good), outcome=outcome), None, None)
 
 
 def test_too_few_examples_ask_for_more_rows(good: Evaluation) -> None:

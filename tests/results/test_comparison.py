@@ -14,10 +14,12 @@ from engine.results.comparing import compare_named, named
 from engine.results.comparison import Compared, Comparison, compare, errors_by_topic
 from engine.results.evaluation import Evaluation
 from engine.results.shared_rows import common
+from engine.results.statistics import holm
 from engine.results.subjects import Subject, settings_of
 from engine.results.versions import Versions
-from engine.spec.suite import Metric
-from tests.results.made import evaluation_of, finished_run, spec_of, version_in
+from engine.spec.answers import BASE, Answer
+from engine.spec.suite import LABEL_SUITE, Metric
+from tests.results.made import asked_of, evaluation_of, finished_run, spec_of, version_in
 
 SHARES = {"a": 0.2, "b": 0.9, "c": 0.85}
 
@@ -53,6 +55,27 @@ def test_the_best_is_marked_and_its_lead_is_tested(three: Comparison) -> None:
     assert three.verdict == (
         "b is better in token F1 than a, on 60 held-out examples of “support”. No difference is shown against c."
     )
+
+
+def test_each_two_are_told_apart_by_every_measure_that_decides_the_main_one_first(three: Comparison) -> None:
+    assert [each.name for each in three.pairings] == ["token_f1"] * 3 + ["exact_match"] * 3 + ["loss"] * 3
+    assert [(each.first, each.second) for each in three.pairings[:3]] == [(0, 1), (0, 2), (1, 2)]
+    assert [each.paired.corrected for each in three.pairings] == holm([each.paired.p_value for each in three.pairings])
+
+
+def test_measures_that_only_describe_are_not_tested_between_two(tmp_path: Path) -> None:
+    wanted = ["spam", "fine"] * 20
+    made = [
+        Answer(
+            row=i, model=model, prompt="?", reference=label, text=text, tokens=1, complete=True, nll=1.0,
+            trained_tokens=1,
+        )
+        for i, label in enumerate(wanted)
+        for model, text in ((BASE, "fine"), ("tuned", f"It is {label}."))
+    ]  # fmt: skip
+    labelled = asked_of(tmp_path, made, LABEL_SUITE)
+    found = compare([Compared(subject=subject(name), evaluation=labelled) for name in ("a", "b")])
+    assert [each.name for each in found.pairings] == ["label", "loss"]
 
 
 def test_settings_that_are_the_same_are_not_listed(three: Comparison) -> None:

@@ -88,6 +88,9 @@ def test_versions_are_measured_compared_cared_for_and_packed(home: Home, dataset
     assert compared["rows"] == 6 and len(compared["subjects"]) == 2
     assert compared["measures"] and all(len(row["means"]) == 2 for row in compared["measures"])
 
+    code, shown, _ = call(home.path, "compare", first.id, second.id)
+    assert code == 0 and "3 differences were tested together" in shown and "ahead" in shown
+
     result = answer(home.path, "eval", first.id, "--contains", "lamp")
     assert result["outcome"] == "too few examples"  # six rows, and an adapter that does nothing
     assert result["exact_match"]["difference"] == 0

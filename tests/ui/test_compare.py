@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.results.verdict import difference
 from engine.spec import ring
 from engine.spec.records import RunState
 from studio.kit import named
@@ -56,6 +57,11 @@ async def test_three_versions_stand_side_by_side(show, home: FakeEngine, width):
     await client.until(lambda: client.says("support v1.1.0 is better in token F1 than support v1.0.0"))
     assert client.says("No difference is shown against support v1.2.0.")
     assert best_marked(client)[0].startswith("90 % (") and "30 % (" not in " ".join(best_marked(client))
+    found = await home.outcomes.compare([v.id for v in versions])
+    assert client.says("Each against each") and client.says(f"{len(found.pairings)} differences were tested together")
+    for each in found.pairings:
+        assert client.says(difference(each.measure, each.paired))
+    assert client.says("support v1.1.0 against support v1.0.0") and client.says("no difference shown")
     assert client.says("rate ratio") and client.says("16.0")
     assert client.says("Score of 100") and client.says("not known")
     ties = sum(each.apart == 0 for each in (await home.outcomes.compare([v.id for v in versions])).examples)
