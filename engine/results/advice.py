@@ -108,7 +108,7 @@ def _longer(job: TrainJob, what: str, why: str) -> Advice:
         about="answers",
         what=what,
         why=why,
-        words=f"Train for {epochs} instead of {job.training.epochs} epochs.",
+        words=f"Train for {epochs} epochs instead of {job.training.epochs}.",
         do="train",
         edits={"epochs": epochs},
     )

@@ -245,8 +245,8 @@ def test_a_card_shows_the_measurements_with_their_intervals(tmp_path: Path, tiny
         rows=None,
     )
     card = card_of(about)
-    assert "| exact match (share) | 0.000 (0.000 to 0.000) | 0.833 (" in card
-    assert "30 held-out rows, 95 % intervals" in card
+    assert "| exact match (share) | 0.000 (0.000 to 0.114) | 0.833 (" in card
+    assert "on 30 held-out examples" in card and "In brackets: 95 % intervals, where the rows allow one." in card
     assert "rest on few rows" in card and "rounded to q4_k_m" in card
 
 

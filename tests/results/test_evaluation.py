@@ -7,11 +7,15 @@ import pickle
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.errors import DataError
+from engine.results.evaluation import Evaluation
+from engine.results.judged import with_judge
+from engine.results.judging import Chosen
 from engine.results.metrics.words import exact_match, normalised, token_f1
 from engine.results.versions import Version, next_number
 from engine.spec.answers import BASE, Answer
@@ -198,6 +202,20 @@ def test_labels_are_measured_however_many_there_are(tmp_path: Path, labels: int)
     assert accuracy and accuracy.tuned.value == 1.0 and result.main == "label"
     assert "label accuracy +" in result.verdict and result.score and result.score.value == 100.0
     assert (result.confusion is None) is (labels == 120)
+
+
+def test_an_evaluation_that_was_kept_before_is_still_read_and_judged(tmp_path: Path) -> None:
+    made = asked_of(tmp_path, rows(30, 20))
+    kept = msgspec.json.decode(msgspec.json.encode(made))
+    for each in (kept, *(result["difference"] for result in kept["results"])):
+        for newer in ("dataset", "trained", "spread"):
+            each.pop(newer, None)
+    for result in kept["results"]:
+        result["difference"].pop("examples", None)
+    found = msgspec.convert(kept, Evaluation)
+    assert (found.verdict, found.dataset, found.trained) == (made.verdict, "", 0)
+    assert found.results[0].difference.detectable == made.results[0].difference.detectable
+    assert with_judge(found, Chosen(model="m"), [None] * 30).outcome == made.outcome
 
 
 def test_a_better_length_alone_is_not_better(tmp_path: Path) -> None:
