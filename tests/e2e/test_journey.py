@@ -51,7 +51,7 @@ def test_from_a_csv_through_the_wizard_to_a_model_that_talks(page: Any, press: P
     press(page, "Pause")
     page.get_by_role("button", name="Resume").wait_for(timeout=30_000)
     press(page, "Resume")
-    page.get_by_text("completed").first.wait_for(timeout=180_000)
+    wait_until_said(page, "completed", seconds=300)
 
     press(page, "Talk to it")
     page.wait_for_url(re.compile("/playground/"))
