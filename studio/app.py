@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import logging
@@ -62,6 +63,7 @@ def open_page(
     session = Session()
     page.on_keyboard_event = Keys(engine, session, confined).pressed
     pace = pace_of(page)
+    page.on_connect = lambda: pace.show(True)  # a page that is loaded anew said that it hides, and nothing since
     page.on_app_lifecycle_state_change = lambda event: pace.show(event.state not in UNSEEN)
     page.on_error = lambda event: log.error("the page reports: %s", event.data)
     if not page.web:
@@ -76,6 +78,7 @@ def open_page(
 def _set_aside() -> None:
     """Spare the garbage collector, once, what was imported: it stays anyway, and a full pass over it took 100 ms."""
     gc.freeze()
+    atexit.register(gc.unfreeze)  # what is frozen is never freed, and DuckDB reports that at the end as leaks
 
 
 def _dress(page: ft.Page, appearance: str, *, still: bool) -> None:

@@ -47,10 +47,10 @@ class Pace:
                 await self._changed.wait()
 
     def use(self) -> None:
-        """Somebody pressed a key or clicked."""
-        idle = self._clock() - self._used > IDLE_AFTER
-        self._used = self._clock()
-        if idle:
+        """Somebody pressed a key or clicked, and so sees the page."""
+        away = not self._visible or self._clock() - self._used > IDLE_AFTER
+        self._used, self._visible = self._clock(), True
+        if away:
             self._wake()
 
     def show(self, visible: bool) -> None:

@@ -21,9 +21,10 @@ from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.runs import index
 from engine.runs.control import tell, wants_attempt
-from engine.runs.ending import Ended, Endings
+from engine.runs.ending import AT_ONCE, Ended, Endings
 from engine.runs.follow import LiveRun
 from engine.runs.launch import create, interpreter, launch, remove_run
+from engine.runs.listing import Listing
 from engine.runs.meters import room
 from engine.runs.queue import Room, Turn, turns
 from engine.runs.standing import Expectation, Standing, keep_expectation, keep_standing, standing
@@ -33,7 +34,7 @@ from engine.spec.records import Action, Card, RunState
 from engine.spec.runspec import RunSpec
 
 log = logging.getLogger(__name__)
-AT_ONCE, BUSY_SECONDS = 0.005, 0.1
+SOON, BUSY_SECONDS = 0.005, 0.1
 IDLE_SECONDS = 1.0
 LIST_EVERY = 5
 """Busy ticks between two looks at runs nobody watches."""
@@ -49,12 +50,11 @@ class Runs:
         self._store = store
         self._limit = limit
         self._memory = memory
-        self._views: dict[str, RunView] = {}
+        self._listing = Listing()
         self._live: WeakValueDictionary[str, LiveRun] = WeakValueDictionary()
         self._kept: Recent[str, LiveRun] = Recent(KEPT, lambda live: live.view.value.state.active)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._unlaunched: dict[str, Card] = {}
-        self._settled: dict[str, RunState] = {}
         self._endings = Endings()
         self._wake = anyio.Event()
         self._changing = anyio.Lock()
@@ -63,7 +63,7 @@ class Runs:
 
     async def open(self) -> None:
         """Read all runs, from the index where it can be trusted."""
-        self._views, self._settled = await index.load(self._store, self._folder)
+        self._listing = Listing(*await index.load(self._store, self._folder))
         self._publish()
 
     def find(self, words: str) -> RunView:
@@ -72,7 +72,7 @@ class Runs:
 
     def folder(self, run_id: str) -> RunFolder:
         """The folder of a run. Raises RunError when there is none."""
-        if run_id not in self._views:
+        if run_id not in self._listing:
             self.find(run_id)
         return RunFolder(self._folder / run_id)
 
@@ -92,8 +92,8 @@ class Runs:
     def busy(self) -> bool:
         """Something is at work or waits its turn, or what follows an end is not all done."""
         return any(
-            view.state.active or self._waits(view) or self._settled.get(view.id) is not view.state
-            for view in self._views.values()
+            view.state.active or self._waits(view) or not self._listing.settled(view.id)
+            for view in (*self._listing.unfinished, *self._listing.ended())
             if view.kind != "host"
         )
 
@@ -172,7 +172,7 @@ class Runs:
             self._stir()
         else:
             self._endings.give_up(run_id)
-            self._settled.pop(run_id, None)
+            self._listing.settle(run_id, None)
             self._tell(run_id, resume=True, accept=accept)
 
     async def delete(self, run_id: str) -> None:
@@ -182,7 +182,7 @@ class Runs:
         """
         at_rest = (state for state in RunState if not state.active and state is not RunState.CREATED)
         self._demand(run_id, "deleted", *at_rest)
-        if self._views[run_id].kind != "train":
+        if self._listing[run_id].kind != "train":
             self._endings.give_up(run_id)
         await self._endings.over(run_id)
         async with self._changing:
@@ -191,8 +191,9 @@ class Runs:
             except OSError as error:
                 raise from_os(error, "deleting the run") from error
             self._kept.drop(run_id)
-            for known in (self._views, self._live, self._settled, self._unlaunched):
-                known.pop(run_id, None)
+            self._listing.drop(run_id)
+            self._live.pop(run_id, None)
+            self._unlaunched.pop(run_id, None)
             await index.forget(self._store, run_id)
         self._publish()
 
@@ -229,7 +230,7 @@ class Runs:
 
     def end_again(self, run_id: str) -> None:
         """Do what follows the end of a run once more: it was cut off without a trace."""
-        self._settled.pop(run_id, None)
+        self._listing.settle(run_id, None)
         self._stir()
 
     async def serve(self) -> None:
@@ -252,9 +253,9 @@ class Runs:
             await self._rest()
 
     async def _rest(self) -> None:
-        active = any(view.state.active for view in self._views.values())
+        active = bool(self._listing.working)
         behind = any(live.behind for live in self._live.values())
-        with anyio.move_on_after(AT_ONCE if behind else BUSY_SECONDS if active else IDLE_SECONDS):
+        with anyio.move_on_after(SOON if behind else BUSY_SECONDS if active else IDLE_SECONDS):
             await self._wake.wait()
         self._stirred = self._wake.is_set()
         if self._stirred:
@@ -266,21 +267,19 @@ class Runs:
         self._wake.set()
 
     async def _look_at_unfinished(self, group: anyio.abc.TaskGroup) -> None:
-        for process in self._children.values():
-            process.poll()  # reaps it, so that it is seen to be gone
-        for view in list(self._views.values()):
-            if view.state.active:  # what waits changes by our own hand alone
-                self._read(view.id)
+        for run_id, process in list(self._children.items()):
+            if process.poll() is not None:  # reaps it, so that it is seen to be gone
+                del self._children[run_id]
+        for view in self._listing.working:  # what waits changes by our own hand alone
+            self._read(view.id)
         self._publish()
-        for view in list(self._views.values()):
-            if self._settled.get(view.id) is view.state or self._endings.at_work(view.id):
-                continue
-            if view.state.active or view.state is RunState.CREATED:
-                await self._settle(view)
-                continue
+        for view in self._listing.changed:
+            await self._settle(view)
+        for view in self._listing.ended(2 * AT_ONCE):
             if self._endings.full:
+                break
+            if self._endings.at_work(view.id):
                 continue
-            self._children.pop(view.id, None)
             if live := self._live.get(view.id):
                 live.poll()
             self._endings.begin(group, view, partial(self._settle, view))
@@ -288,12 +287,12 @@ class Runs:
     async def _settle(self, view: RunView) -> None:
         """Index a run in its new state, once all that follows is done: what was cut off begins again another time."""
         async with self._changing:
-            if view.id in self._views:  # it may have been deleted meanwhile
+            if view.id in self._listing:  # it may have been deleted meanwhile
                 self._read(view.id)  # with what was noted at its end
                 self._stir()
-                now = self._views[view.id]
+                now = self._listing[view.id]
                 await index.save(self._store, self._folder / view.id, now if now.state is view.state else view)
-                self._settled[view.id] = view.state
+                self._listing.settle(view.id, view.state)
 
     async def _fill_slots(self) -> None:
         for turn in self._turns():
@@ -303,8 +302,7 @@ class Runs:
 
     def _turns(self) -> tuple[Turn, ...]:
         waiting = self._waiting()
-        working = [view for view in self._views.values() if view.state.active]
-        return turns(waiting, working, self._limit(), self._memory()) if waiting else ()
+        return turns(waiting, self._listing.working, self._limit(), self._memory()) if waiting else ()
 
     async def _launch(self, run_id: str) -> None:
         try:
@@ -320,27 +318,26 @@ class Runs:
 
     def _waiting(self) -> list[RunView]:
         """Runs to launch."""
-        return [view for view in self._views.values() if self._waits(view)]
+        return [view for view in self._listing.unfinished if self._waits(view)]
 
     def _look(self, run_id: str) -> RunView:
         """Read a run's folder and publish what changed."""
         self._read(run_id)
         self._publish()
-        return self._views[run_id]
+        return self._listing[run_id]
 
     def _read(self, run_id: str) -> None:
-        view = index.view_of(self.folder(run_id) if run_id in self._views else RunFolder(self._folder / run_id))
+        view = index.view_of(self.folder(run_id) if run_id in self._listing else RunFolder(self._folder / run_id))
         if card := self._unlaunched.get(run_id):
             view = msgspec.structs.replace(view, state=RunState.FAILED, error=card)
-        self._views[run_id] = view
+        self._listing.put(view)
 
     def _publish(self) -> None:
         places = {turn.run.id: (place, turn.why) for place, turn in enumerate(self._turns(), start=1)}
-        for view in self._views.values():
+        for view in self._listing.unfinished:
             place, why = places.get(view.id, (None, ""))
-            if (view.queue_position, view.waits_for) != (place, why):
-                self._views[view.id] = msgspec.structs.replace(view, queue_position=place, waits_for=why)
-        self.list.set(tuple(sorted(self._views.values(), key=lambda view: -view.created)))
+            self._listing.put(msgspec.structs.replace(view, queue_position=place, waits_for=why))
+        self.list.set(self._listing.newest_first())
 
 
 def find_view(runs: Sequence[RunView], words: str) -> RunView:

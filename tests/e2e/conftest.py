@@ -210,10 +210,11 @@ def looked(browser: Any, furnished: Served) -> Iterator[Any]:
 
 @pytest.fixture
 def press() -> Callable[[Any, str], None]:
-    """Press the button with these words."""
+    """Press the button whose name begins with these words: explained terms are buttons too, and may contain them."""
 
     def press_button(page: Any, words: str, timeout: float = 15_000) -> None:
-        page.get_by_role("button", name=words).first.click(timeout=timeout)
+        name = re.compile(f"^{re.escape(words)}", re.IGNORECASE)
+        page.get_by_role("button", name=name).first.click(timeout=timeout)
 
     return press_button
 

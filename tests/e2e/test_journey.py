@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import fill, wait_until_said
 
 pytestmark = [pytest.mark.browser, pytest.mark.worker]
-Press = Callable[[Any, str], None]
+Press = Callable[..., None]
 
 
 def write_csv(path: Path) -> Path:
@@ -49,9 +49,8 @@ def test_from_a_csv_through_the_wizard_to_a_model_that_talks(page: Any, press: P
     steps = watch_curve_move(page)
     assert steps[-1] > steps[0]
     press(page, "Pause")
-    page.get_by_role("button", name="Resume").wait_for(timeout=30_000)
-    press(page, "Resume")
-    wait_until_said(page, "completed", seconds=300)
+    press(page, "Resume", timeout=60_000)
+    wait_until_said(page, "completed", seconds=180)
 
     press(page, "Talk to it")
     page.wait_for_url(re.compile("/playground/"))

@@ -14,6 +14,8 @@ from tests.e2e.conftest import Served, chromium, ready, start_app, wait_until_sa
 
 pytestmark = pytest.mark.browser
 WORDS = "four plain words here"
+STRANGER = "nobody"
+"""Who fails to come in: ada's own failures would make her wait."""
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +48,12 @@ def test_the_form_fits_and_is_readable_and_usable_by_keyboard(browser: Any, guar
     assert page.evaluate("document.activeElement.id") == "name"
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(11, 16, 32)")
-    page.keyboard.type("ada")
+    page.keyboard.type(STRANGER)
     page.keyboard.press("Tab")
     page.keyboard.type("not the password")
     page.keyboard.press("Enter")
     assert "not right" in page.get_by_role("alert").inner_text()
-    assert page.get_by_label("Name").input_value() == "ada"
+    assert page.get_by_label("Name").input_value() == STRANGER
     assert seen.foreign == [] and [each for each in seen.errors if "401" not in each] == []
     context.close()
 

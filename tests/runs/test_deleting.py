@@ -62,8 +62,7 @@ async def test_what_follows_the_end_of_a_run_is_done_before_it_goes(tmp_path: Pa
 
     async with opened(tmp_path, limit=0) as runs, anyio.create_task_group() as group:
         runs.on_end.append(follows)
-        runs._settled.clear()
-        runs._stir()
+        runs.end_again(folder.id)
         await begun.wait()
         group.start_soon(runs.delete, folder.id)
         await anyio.sleep(0.05)

@@ -51,16 +51,17 @@ async def rests(pace: Pace, clock: Clock, wish: float, passed: float, then: str)
     return not done
 
 
-@pytest.mark.parametrize("then", ["use", "show", "plug"])
+@pytest.mark.parametrize("then", ["use", "used unseen", "show", "plug"])
 async def test_who_comes_back_waits_no_longer(then: str):
     clock = Clock()
     pace = Pace(clock)
     if then == "use":
         clock.now += IDLE_AFTER + 1
-    pace.show(then != "show")
+    pace.show(then not in ("show", "used unseen"))
     pace.save(then == "plug")
     wish = 1.5
-    assert not await rests(pace, clock, wish, 1.6, then)
+    assert not await rests(pace, clock, wish, 1.6, then.removesuffix("d unseen"))
+    assert pace.every(wish) == wish
 
 
 async def test_who_was_there_all_along_is_not_drawn_sooner():
