@@ -6,6 +6,7 @@ written within the last hour, for somebody may be at work with it. Counting and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -120,7 +121,18 @@ def _size(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
 
 def _states(path: Path) -> Iterator[os.stat_result]:
     """The files at or below a path; what goes while one looks is left out."""
-    files = [path] if path.is_file() else [Path(top) / name for top, _, names in os.walk(path) for name in names]
-    for file in files:
-        if file.exists() and not file.is_symlink():
-            yield file.lstat()
+    if path.is_symlink():
+        return
+    if path.is_file():
+        yield path.lstat()
+        return
+    folders = [os.fspath(path)]
+    while folders:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif not entry.is_symlink():
+                    with contextlib.suppress(FileNotFoundError):
+                        # on Windows the entry's own has neither the file's number nor how many names it has
+                        yield entry.stat(follow_symlinks=False) if os.name != "nt" else os.lstat(entry.path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import flet as ft
 
 from studio.hooks import Surroundings
-from studio.theme import PANEL_WIDTH, S2, S4, Ink
+from studio.theme import PAGE_GAP, PANEL_WIDTH, PHONE_GAP, S2, S4, Ink
 
 
 def frame(
@@ -32,7 +32,7 @@ def frame(
     room = surroundings.room - (PANEL_WIDTH if beside else 0) - 1
     body = ft.Column(
         [_head(columns, title, actions), *content, *below],
-        spacing=24 if columns > 1 else 16,
+        spacing=PAGE_GAP if columns > 1 else PHONE_GAP,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
     scrolled = ft.Column(

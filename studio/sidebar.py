@@ -124,7 +124,7 @@ def Lists(leave: Callable[[], None] | None = None) -> Any:
         route = f"{place.route}/{id}"
         return Item(id, name, said, opens(route), mark, here=path == route)
 
-    ordered = [run for run in in_order(runs) if run.id not in leaving]
+    ordered = ft.use_memo(lambda: [run for run in in_order(runs) if run.id not in leaving], [runs, leaving])
     kept = [each for each in datasets if each.id not in leaving]
     made = [each for each in versions if each.id not in leaving]
     blocks = [

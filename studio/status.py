@@ -77,6 +77,15 @@ def problem_part(runs: Sequence[RunView], now: float) -> Part:
     return Part(plural(len(found), "problem"), route, "bad")
 
 
+def _use_news(runs: Sequence[RunView], imports: Sequence[Import]) -> list[Part]:
+    """What runs, what goes on beside it, what is wrong; counted anew only when something changed or a minute passed."""
+    now = time.time()
+    return ft.use_memo(
+        lambda: [queue_part(runs), *background_parts(runs, imports), problem_part(runs, now)],
+        [runs, imports, now // 60],
+    )
+
+
 def _cut(name: str) -> str:
     return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
 
@@ -89,7 +98,7 @@ def StatusStrip() -> Any:
     runs = use_topic(engine.runs.list, every=0.5)
     imports = use_topic(engine.library.importing, every=0.5)
     wide = surroundings.columns == 3
-    left = [queue_part(runs), *background_parts(runs, imports), problem_part(runs, time.time())]
+    left = _use_news(runs, imports)
     machine: list[ft.Control] = [_plain(_device(hardware))] if wide else []
     machine.append(Memory())
     here = "Everything runs on the server" if surroundings.confined else NOTHING_WAITS if wide else OFFLINE
@@ -121,8 +130,7 @@ def PhoneStatus() -> Any:
     engine = use_engine()
     runs = use_topic(engine.runs.list, every=0.5)
     imports = use_topic(engine.library.importing, every=0.5)
-    parts = [queue_part(runs), *background_parts(runs, imports), problem_part(runs, time.time())]
-    parts = [each for each in parts if each.kind != "plain"]
+    parts = [each for each in _use_news(runs, imports) if each.kind != "plain"]
     if not parts:
         return ft.Container(visible=False)
     return _strip([ft.Row([_button(each) for each in parts], spacing=S3, expand=True, scroll=ft.ScrollMode.HIDDEN)])

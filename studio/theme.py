@@ -21,6 +21,8 @@ FONTS = {
 
 SMALL, BODY, LARGE, TITLE, DISPLAY = 12, 14, 16, 20, 28
 S1, S2, S3, S4, S6, S8, S12 = 4, 8, 12, 16, 24, 32, 48
+PAGE_GAP, PHONE_GAP = S6, S4
+"""Between the blocks of a page, and of one on a phone."""
 RADIUS_FIELD, RADIUS_CARD = 4, 8
 QUICK, PANEL = 120, 200
 """Milliseconds: a change of state, and a panel that opens."""

@@ -145,13 +145,20 @@ def _welcome(link: str, where: Where) -> str:
     return words if where.certificate or is_loopback(where.host) else f"{words}\n{UNENCRYPTED}"
 
 
+def _in_short(message: Any) -> str:
+    return f"Message({message.action.name})"
+
+
 def _flet_app(engine: Engine, *, confined: bool) -> Any:
     """Flet's app; no more sessions are kept than the settings allow, whatever browsers do."""
     import flet as ft
     import flet_web.fastapi
+    from flet.messaging.protocol import Message
 
     from studio.app import open_page
 
+    # flet_web 1.0.5 writes every message out in full for a log line of a level that is off: over half of an update.
+    Message.__repr__ = _in_short  # type: ignore[assignment]
     kept = 0
 
     def leave() -> None:

@@ -79,15 +79,14 @@ class RunState(StrEnum):
     STOPPED = "stopped"
     LOST = "lost"
 
-    @property
-    def active(self) -> bool:
-        """A process is, or should be, at work."""
-        return self in (RunState.INITIALIZING, RunState.RUNNING)
+    active: bool
+    """A process is, or should be, at work."""
+    resumable: bool
+    """A new attempt can go on from the last checkpoint."""
 
-    @property
-    def resumable(self) -> bool:
-        """A new attempt can go on from the last checkpoint."""
-        return self in (RunState.PAUSED, RunState.FAILED, RunState.LOST, RunState.STOPPED)
+    def __init__(self, value: str) -> None:  # noted once: ten thousand runs are asked at every drawing
+        self.active = value in ("initializing", "running")
+        self.resumable = value in ("paused", "failed", "lost", "stopped")
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,9 +22,10 @@ from studio.kit.cards import (
 )
 from studio.kit.fields import Choice, NumberField, Search, Switch, TextField
 from studio.kit.guard import act, component, toast
+from studio.kit.later import Below, loading
 from studio.kit.meters import bar, meter, ring
 from studio.kit.speech import answer, pieces, said
-from studio.kit.states import ErrorCard, empty, loading, notice
+from studio.kit.states import ErrorCard, empty, notice
 from studio.kit.table import figures
 from studio.kit.terms import Explained, glossed, termed, use_tip
 from studio.kit.text import (
@@ -55,6 +56,7 @@ from studio.kit.words import (
 )
 
 __all__ = [
+    "Below",
     "Busy",
     "Choice",
     "ErrorCard",

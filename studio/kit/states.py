@@ -1,4 +1,4 @@
-"""What a view shows when it has nothing, not yet, or cannot: empty, loading, notice, and the error card (R1)."""
+"""What a view shows when it has nothing or cannot: empty, notice, and the error card (R1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import flet as ft
 
 from engine.spec.records import Action, Card
 from studio.kit import text
-from studio.kit.motion import Turning
 from studio.theme import RADIUS_CARD, S2, S3, S4, S6, Ink
 
 TONES = {
@@ -104,16 +103,4 @@ def empty(icon: ft.IconData, what: str, why: str, *actions: ft.Control) -> ft.Co
         ),
         padding=S6,
         alignment=ft.Alignment.CENTER,
-    )
-
-
-def loading(what: str = "Loading") -> ft.Control:
-    """Something is on its way."""
-    return ft.Semantics(
-        content=ft.Row(
-            [Turning(), text.muted(f"{what}…", size=14)],
-            spacing=S3,
-        ),
-        live_region=True,
-        container=True,
     )

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import anyio
 import flet as ft
 import msgspec
 
+from studio.hooks import use_task
 from studio.kit import text
 from studio.kit.guard import act, component
+from studio.kit.later import BELOW_SECONDS
 from studio.theme import RADIUS_FIELD, S1, S2, S3, SMALL, Ink
 
 AHEAD = 6
@@ -21,10 +24,10 @@ BLOCK = 6
 """The window moves by so many rows at once."""
 
 
-def window(pixels: float, height: float, row_height: int, count: int) -> range:
+def window(pixels: float, height: float, row_height: int, count: int, ahead: int = AHEAD) -> range:
     """The rows to make: those seen at this place of the scroll, and some more on both sides."""
-    first = int(pixels // row_height) // BLOCK * BLOCK - AHEAD
-    last = first + AHEAD * 2 + BLOCK + int(height // row_height) + 1
+    first = int(pixels // row_height) // BLOCK * BLOCK - ahead
+    last = first + ahead * 2 + (BLOCK if ahead else 0) + int(height // row_height) + 1
     return range(max(0, min(first, count - 1)), min(count, max(0, last)))
 
 
@@ -41,7 +44,14 @@ def Rows(
     With `token` a row is made again only when its token changes: Flet passes over a control that is the same object.
     """
     known: Any = ft.use_ref(dict[int, tuple[object, ft.Control]]())
-    shown, show = ft.use_state(lambda: window(0, height, row_height, count))
+    shown, show = ft.use_state(lambda: window(0, height, row_height, count, ahead=0))
+
+    async def make_more() -> None:
+        """Those below what is first seen are made once the page stands."""
+        await anyio.sleep(BELOW_SECONDS)
+        show(lambda now: now if now.start else window(0, height, row_height, count))
+
+    use_task(make_more, [])
     shown = range(min(shown.start, max(0, count - 1)), min(shown.stop, count)) if shown.start < count else range(0)
     if not shown and count:
         shown = window(0, height, row_height, count)

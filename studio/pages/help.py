@@ -10,7 +10,7 @@ import flet as ft
 from studio.frame import frame
 from studio.guides import Guide, Term, guide, guides, search
 from studio.hooks import go, use_surroundings
-from studio.kit import TextField, body, card, component, empty, label, link, muted, primary, section, title
+from studio.kit import Below, TextField, body, card, component, empty, label, link, muted, primary, section, title
 from studio.palette import CheatSheet
 from studio.theme import BODY, MONO, S2, S3, Ink
 
@@ -26,10 +26,12 @@ def HelpPage() -> Any:
     blocks: list[ft.Control] = []
     if found:
         blocks.append(section("Guides", _list([_guide(each) for each in found])))
+    below: list[ft.Control] = []
     if not words:
-        blocks.append(section("Keys", card(CheatSheet())))
+        below.append(section("Keys", card(CheatSheet())))
     if named:
-        blocks.append(section("Glossary", card(_list([term_line(each) for each in named]))))
+        below.append(section("Glossary", card(_list([term_line(each) for each in named]))))
+    blocks.append(Below(below))
     if not found and not named:
         blocks.append(empty(ft.Icons.SEARCH_OFF, "Nothing fits.", "Try one word, such as memory or rank."))
     return frame(

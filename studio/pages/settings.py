@@ -11,7 +11,7 @@ from engine.core.settings import LIMITS, Settings
 from engine.spec.fields import Setting, settings_of
 from studio.frame import frame
 from studio.hooks import sign_out, use_engine, use_surroundings, use_topic
-from studio.kit import Search, body, card, code, component, empty, link, muted, quiet, row, section, title
+from studio.kit import Below, Search, body, card, code, component, empty, link, muted, quiet, row, section, title
 from studio.pages.settings_fields import setting_field, setting_line, value_shown
 from studio.pages.settings_log import LiveLog
 from studio.pages.settings_storage import Storage
@@ -38,6 +38,8 @@ ALSO = {
     LOG: "log debug errors",
 }
 """Words by which sections without settings are found."""
+FIRST = 2
+"""Sections that fill the first screen."""
 
 
 @component
@@ -52,7 +54,8 @@ def SettingsPage() -> Any:
         surroundings,
         title("Settings"),
         Search(wanted, search, hint="Search settings"),
-        *(found or [nothing]),
+        *(found[:FIRST] or [nothing]),
+        Below(found[FIRST:]),
         widest=860,
     )
 

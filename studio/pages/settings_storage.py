@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import flet as ft
 
 from engine.storage import Part, Taken
@@ -25,6 +26,8 @@ WORDS: dict[Part, tuple[str, str]] = {
     "uploads": ("Uploads", "Copies of files that browsers sent; they go by themselves after a day."),
     "rest": ("Everything else", "The index, conversations and settings."),
 }  # fmt: skip
+STAYS_SECONDS = 0.4
+"""Who is here for so long wants to know."""
 PAGES: dict[Part, tuple[str, str]] = {
     "runs": ("Open runs", "/runs"),
     "versions": ("Open versions", "/versions"),
@@ -39,7 +42,13 @@ def Storage(confined: bool, narrow: bool) -> Any:
     engine = use_engine()
     asked, ask = ft.use_state(0)
     problem, trying = use_attempt()
-    parts, failed, again = use_latest(engine.storage.taken, [asked])
+
+    async def count() -> tuple[Taken, ...]:
+        if not asked:  # who only passes by need not wait for it with the next page
+            await anyio.sleep(STAYS_SECONDS)
+        return await engine.storage.taken()
+
+    parts, failed, again = use_latest(count, [asked])
 
     async def free(part: Part) -> None:
         freed = await engine.storage.free(part)
