@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from bench.report import Measure, report
 from bench.screen import p95
-from bench.startup import FLAGS, served
+from bench.startup import FLAGS, readable, served
 
 RUNS, POINTS, ROUNDS = 10_000, 100_000, 6
 CURVE = "Long curve"
+AT_REST_PERCENT = 5.0
 CLICKS: dict[str, tuple[tuple[str, str], ...]] = {
     "/runs": (("Completed$", "Completed"), ("All$", "All"), ("Sort by name", "Sort by name, ")),
     "/runs/curve": (("Log$", "Search"), ("Checkpoints$", "No checkpoint yet"), ("Events$", "Nothing happened")),
@@ -105,8 +107,7 @@ class Visitor:
     def visit(self, route: str) -> None:
         """Load the page anew at an address, and wait until it stands."""
         self.page.goto(self.address + route)
-        self.page.wait_for_selector("flt-semantics-placeholder", state="attached")
-        self.page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
+        readable(self.page)
         self.page.wait_for_timeout(3000)
         self.page.evaluate(WATCH)
 
@@ -145,6 +146,14 @@ def routes(visitor: Visitor) -> list[float]:
     return spent
 
 
+def settle(pid: int) -> None:
+    """Wait until the app has nothing left to do by itself: an index made anew is complete."""
+    app = psutil.Process(pid)
+    app.cpu_percent()
+    while app.cpu_percent(interval=1.0) > AT_REST_PERCENT:
+        pass
+
+
 def launched(play: Any, home: Path, do: Callable[[Visitor], list[Measure]]) -> list[Measure]:
     """Start the app at a Home with a browser at it; the first figure is when its first words were there."""
     browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
@@ -153,11 +162,11 @@ def launched(play: Any, home: Path, do: Callable[[Visitor], list[Measure]]) -> l
     process, link, started = served(home)
     try:
         page.goto(link)
-        page.wait_for_selector("flt-semantics-placeholder", state="attached")
-        page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
+        readable(page)
         page.get_by_text("Recent work").first.wait_for()
         seconds = time.perf_counter() - started
         first = Measure(f"first screen from launch, {RUNS:,} runs", seconds, "s", 2.5)
+        settle(process.pid)
         return [first, *do(Visitor(page, link.partition("?")[0].rstrip("/")))]
     finally:
         browser.close()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -52,6 +53,12 @@ def served(home: Path) -> tuple[subprocess.Popen[str], str, float]:
     return process, json.loads(process.stdout.readline())["link"], started
 
 
+def readable(page: Any) -> None:
+    """Wait until a page that was gone to stands, and have it read out, so that words and buttons can be found."""
+    page.wait_for_selector("flt-semantics-placeholder", state="attached")
+    page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
+
+
 def first_screen(home: Path) -> tuple[float, float, float]:
     """Seconds from launch to the first words on screen, then megabytes and share of a core at rest.
 
@@ -66,8 +73,7 @@ def first_screen(home: Path) -> tuple[float, float, float]:
         process, link, started = served(home)
         try:
             page.goto(link)
-            page.wait_for_selector("flt-semantics-placeholder", state="attached")
-            page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
+            readable(page)
             page.get_by_text("Fine-tune a model").first.wait_for()
             seconds = time.perf_counter() - started
             time.sleep(5)
