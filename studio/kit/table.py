@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import anyio
 import flet as ft
 import msgspec
 
-from studio.hooks import use_task
-from studio.kit import text
+from studio.kit import later, text
 from studio.kit.guard import act, component
-from studio.kit.later import BELOW_SECONDS
+from studio.kit.later import use_later
 from studio.theme import RADIUS_FIELD, S1, S2, S3, SMALL, Ink
 
 AHEAD = 6
@@ -46,12 +44,14 @@ def Rows(
     known: Any = ft.use_ref(dict[int, tuple[object, ft.Control]]())
     shown, show = ft.use_state(lambda: window(0, height, row_height, count, ahead=0))
 
-    async def make_more() -> None:
-        """Those below what is first seen are made once the page stands."""
-        await anyio.sleep(BELOW_SECONDS)
-        show(lambda now: now if now.start else window(0, height, row_height, count))
+    stands = use_later(later.BELOW_SECONDS)
 
-    use_task(make_more, [])
+    def make_more() -> None:
+        """Those below what is first seen are made once the page stands."""
+        if stands:
+            show(lambda now: now if now.start else window(0, height, row_height, count))
+
+    ft.use_effect(make_more, [stands])
     shown = range(min(shown.start, max(0, count - 1)), min(shown.stop, count)) if shown.start < count else range(0)
     if not shown and count:
         shown = window(0, height, row_height, count)
