@@ -13,6 +13,14 @@ from tests.ui.client import Client
 pytestmark = pytest.mark.anyio
 
 
+SCROLLED = {
+    "event_type": "update",
+    "min_scroll_extent": 0.0,
+    "max_scroll_extent": 20_000.0,
+    "viewport_dimension": 200.0,
+}
+
+
 @pytest.fixture(autouse=True)
 def slowly(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.kit.later.BELOW_SECONDS", 0.3)
@@ -61,6 +69,12 @@ async def test_of_a_long_list_the_rows_that_are_seen_come_first():
         return Rows(1000, lambda place: body(f"Row {place}"), 20, 200)
 
     client = await drawn(Page)
-    assert client.says("Row 10") and not client.says("Row 11")
+    assert client.says("Row 11") and not client.says("Row 12")
     await client.until(lambda: client.says("Row 20"))
     assert not client.says("Row 100")
+    box = client.find(ft.ListView)[0]
+    await client.event(box, "scroll", SCROLLED | {"pixels": 10_000.0})  # a leap
+    assert client.says("Row 511") and not client.says("Row 512") and not client.says("Row 499")
+    await client.until(lambda: client.says("Row 512") and client.says("Row 499"))
+    await client.event(box, "scroll", SCROLLED | {"pixels": 10_100.0})
+    assert client.says("Row 520")
