@@ -26,49 +26,11 @@ from studio.asgi import TEXT, App, Headers, Message, Receive, Scope, Send, answe
 from studio.connection import Connection
 from studio.fallback_fonts import ADDRESS, send_font
 from studio.login import Login, own_path
+from studio.page_scripts import scripts
 from studio.places import PLACES
 from studio.uploads import Intake
 from studio.visits import Terms, Visit, Visits
 
-BLOCK_FOREIGN_SCRIPTS = """<script>
-(() => {
-  const own = Object.getOwnPropertyDescriptor(HTMLScriptElement.prototype, "src");
-  Object.defineProperty(HTMLScriptElement.prototype, "src", {
-    ...own,
-    set(value) {
-      const url = new URL(String(value), document.baseURI);
-      if (url.origin === location.origin) own.set.call(this, value);
-    },
-  });
-})();
-</script>"""
-"""With no_cdn Flet's page still asks a public host for the Rive runtime. A script element whose address is never set
-neither loads nor fails, so that nothing leaves the machine and nothing is reported as an error."""
-
-OWN_KEYS = ("Ctrl+P", "Ctrl+Shift+P", "Ctrl+K", "Ctrl+S", "Ctrl+B", "F1")
-"""Keys of the app that browsers take for printing, saving, bookmarks or help. Firefox keeps Ctrl+Shift+P."""
-KEEP_KEYS = f"""<script>
-(() => {{
-  const own = new Set({list(OWN_KEYS)});
-  window.addEventListener("keydown", (event) => {{
-    const letter = event.key.length === 1 ? event.key.toUpperCase() : event.key;
-    const held = [(event.ctrlKey || event.metaKey) && "Ctrl", event.altKey && "Alt", event.shiftKey && "Shift"];
-    if (own.has([...held.filter(Boolean), letter].join("+"))) event.preventDefault();
-  }}, true);
-}})();
-</script>"""
-
-BACK_TO_LOGIN = """<script>
-window.WebSocket = class extends WebSocket {
-  constructor(...words) {
-    super(...words);
-    this.addEventListener("close", (event) => {
-      if (event.code === 4401) location.assign("/login?next=" + encodeURIComponent(location.pathname));
-    });
-  }
-};
-</script>"""
-"""A page whose visit has ended asks for the password, and then comes back to the same place."""
 STRANGER, FULL = 4403, 4429
 """Codes with which a WebSocket is closed."""
 
@@ -234,9 +196,9 @@ class Gate:
                 scope["path"], scope["raw_path"] = "/assets/fonts/roboto.woff2", b"/assets/fonts/roboto.woff2"
             if path == "/favicon.png":
                 scope["path"], scope["raw_path"] = "/icons/favicon.png", b"/icons/favicon.png"
-            scripts = (BLOCK_FOREIGN_SCRIPTS, KEEP_KEYS, *((BACK_TO_LOGIN,) if self._login else ()))
+            inside = scripts(login=self._login is not None)
             socket = f"{'wss' if self._scheme == 'https' else 'ws'}://{header(scope, b'host')}"
-            await self._app(scope, receive, _Rewriter(send, "\n".join(scripts), socket))
+            await self._app(scope, receive, _Rewriter(send, inside, socket))
 
 
 @functools.cache

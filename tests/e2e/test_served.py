@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Served, open_app, ready, watch
+from tests.e2e.conftest import Served, open_app, ready, wait_until_said, watch
 
 pytestmark = pytest.mark.browser
+KEPT_SOCKETS = """
+    window.sockets = [];
+    const Plain = WebSocket;
+    window.WebSocket = class extends Plain {
+      constructor(...words) { super(...words); window.sockets.push(this); }
+    };
+"""
 SOCKET = """
     port => new Promise(done => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
@@ -31,6 +38,37 @@ def test_the_first_picture_comes_quickly(browser: Any, served: Served) -> None:
     print(f"first picture after {spent:.2f} s")
     assert spent < 10  # about 1 s on an idle machine
     assert seen.foreign == [] and seen.errors == []
+
+
+@pytest.mark.parametrize("read_out", [True, False])
+def test_a_lost_connection_comes_back_to_the_same_place(browser: Any, served: Served, page: Any, read_out: bool):
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, storage_state=served.state)
+    cut = context.new_page()
+    seen = watch(cut, served.address)
+    cut.add_init_script(KEPT_SOCKETS)
+    cut.goto(f"{served.address}/help/runs")
+    cut.wait_for_selector("flt-semantics-placeholder", state="attached", timeout=60_000)
+    if read_out:
+        ready(cut)
+        wait_until_said(cut, "Close the app at any time", seconds=20)
+    else:
+        cut.wait_for_timeout(2000)
+    if read_out:  # it is loaded anew, and read out again without being asked to
+        with cut.expect_navigation(timeout=20_000):
+            cut.evaluate("sockets.at(-1).close()")
+        cut.wait_for_selector("flt-semantics-host flt-semantics", state="attached", timeout=60_000)
+    else:
+        cut.evaluate("sockets.at(-1).close()")
+        for _ in range(100):
+            cut.wait_for_timeout(200)
+            if cut.evaluate("sockets.length > 1 && sockets.at(-1).readyState === 1"):
+                break
+        ready(cut)
+    wait_until_said(cut, "Close the app at any time", seconds=20)
+    cut.keyboard.press("F1")
+    wait_until_said(cut, "Keyboard shortcuts", seconds=10)
+    assert seen.foreign == [] and seen.errors == []
+    context.close()
 
 
 def test_a_page_of_another_origin_gets_no_websocket(page: Any, served: Served) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.spec.records import RunState
 from studio.commands import COMMANDS, stroke
-from studio.gate import OWN_KEYS
+from studio.page_scripts import OWN_KEYS
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
 
