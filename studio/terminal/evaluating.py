@@ -25,6 +25,7 @@ from engine.spec.records import RunState
 from engine.spec.suite import Check, Pattern, Side
 from studio.terminal.command import HomeOption, JsonOption, command
 from studio.terminal.judging import judged, print_judged
+from studio.terminal.labels import print_labels
 from studio.terminal.show import console, print_card, print_json, table
 from studio.terminal.waiting import evaluation_of
 from studio.terminal.watching import ended, watch
@@ -181,6 +182,8 @@ def print_evaluation(result: Evaluation) -> None:
     heads = ("measure", ">base", ">tuned", ">difference", ">95 % interval", ">p (Holm)", "effect")
     table(heads, [_row(each) for each in result.results])
     console.print()
+    if result.confusion:
+        print_labels(*result.confusion)
     if result.judged:
         print_judged(result.judged)
     for problem in result.problems:
