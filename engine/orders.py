@@ -180,7 +180,7 @@ class Cared(msgspec.Struct, frozen=True, kw_only=True):
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     """Put a version and its base through tasks of lm-evaluation-harness; answers with Started.
 
-    The settings are BenchmarkJob's (engine/spec/runspec.py).
+    The settings are BenchmarkJob's (engine/spec/runspec.py): without tasks the harness is only installed.
     """
 
     version: str

@@ -27,7 +27,8 @@ async def opened(show, version, width: int = 1440) -> Client:
     client = await show(f"/versions/{version.id}", width)
     await client.until(lambda: client.says("Where it came from"))
     await client.press("Exports")
-    await client.until(lambda: not client.says("Looking at what can be had…"), 10)
+    ready = "Each export is asked the same prompts"
+    await client.until(lambda: client.says(ready) or client.find(ft.TextButton, content="Get help"), 10)
     return client
 
 
