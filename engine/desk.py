@@ -116,6 +116,8 @@ class Desk:
                 return orders.Moved(run=run_id, priority=engine.runs.move(run_id, priority))
             case orders.Tell(run=run, verb=verb):
                 return orders.Started(run=engine.tell(run, verb))
+            case orders.SeeEnding(run=run, again=again):
+                return engine.outcomes.ending(run, again=again)
             case orders.Evaluate(versions=words, measuring=measuring):
                 chosen = [engine.outcomes.folder.find(each) for each in words]
                 return orders.Started(run=await engine.outcomes.evaluate_all(chosen, measuring))

@@ -104,7 +104,7 @@ class Engine:
         await self.playground.kept.open()
         await self.drafts.open()
         self._group.start_soon(self.runs.serve)
-        self._group.start_soon(self.outcomes.score_what_is_left)
+        self._group.start_soon(self.outcomes.do_what_is_left)
         self._group.start_soon(self._desk.serve)
         if self.role == "app":
             self._group.start_soon(self._read_meters)

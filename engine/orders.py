@@ -21,6 +21,7 @@ from engine.plan.sweep import Over
 from engine.serving.leaving import RowsOf
 from engine.serving.nouns import Conversation
 from engine.spec.exports import Form, Quant
+from engine.spec.records import Card
 from engine.spec.suite import Check, Pattern, Side
 
 T = TypeVar("T")
@@ -113,6 +114,23 @@ class Tell(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     verb: Literal["pause", "resume", "accept", "stop", "save"]
+
+
+class SeeEnding(msgspec.Struct, frozen=True, kw_only=True):
+    """Say how far what follows the end of a run is; `again` has a version that could not be kept tried once more.
+
+    Answers with Ending.
+    """
+
+    run: str
+    again: bool = False
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether all that follows the end of a run is done, and why it became no version, if that failed."""
+
+    done: bool
+    why: Card | None = None
 
 
 class Measuring(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,6 +264,7 @@ Command = (
     | StopSweep
     | Move
     | Tell
+    | SeeEnding
     | Evaluate
     | Benchmark
     | RunCapsule
