@@ -157,7 +157,7 @@ class Outcomes:
 
     async def compare(self, words: Sequence[str]) -> Comparison:
         """Two to five versions or runs side by side. Raises StudioError."""
-        return await compare_named(self.folder, self._home.runs, words)
+        return await compare_named(self.folder, self._home.runs, words, self._planning.tariff)
 
     async def advice(self, words: str) -> tuple[Advice, ...]:
         """What to do next about a version, from its data, training and answers. Raises DataError for an unknown one."""
