@@ -31,8 +31,8 @@ from studio.theme import S3, Ink
 
 SHOWN = 12
 """Lines shown at first: MMLU alone has one for each of its subjects."""
-HEADS = ("task", "measure", "base", "tuned", "difference, 95 % interval", "")
-WIDTHS = (170, 120, 130, 130, 170, 180)
+HEADS = ("task", "measure", "base", "tuned", "difference, 95 %", "")
+WIDTHS = (120, 80, 115, 115, 135, 200)
 TONES = {1: "good", -1: "bad", 0: "plain"}
 
 
