@@ -21,7 +21,7 @@ from engine.plan.sweep import Over
 from engine.serving.leaving import RowsOf
 from engine.serving.nouns import Conversation
 from engine.spec.exports import Form, Quant
-from engine.spec.records import Card
+from engine.spec.records import Card, Live
 from engine.spec.suite import Check, Pattern, Side
 
 T = TypeVar("T")
@@ -131,6 +131,13 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     done: bool
     why: Card | None = None
+
+
+class Adjust(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a run at work other values from its next step on; answers with Started naming it."""
+
+    run: str
+    live: Live
 
 
 class Measuring(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,6 +272,7 @@ Command = (
     | Move
     | Tell
     | SeeEnding
+    | Adjust
     | Evaluate
     | Benchmark
     | RunCapsule
