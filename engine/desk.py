@@ -15,7 +15,6 @@ import anyio
 import msgspec
 
 from engine import orders
-from engine.benchmarking import benchmark
 from engine.core import inbox
 from engine.core.errors import HomeError, RunError, unexpected
 from engine.core.home import given_path
@@ -117,6 +116,8 @@ class Desk:
                 return orders.Moved(run=run_id, priority=engine.runs.move(run_id, priority))
             case orders.Tell(run=run, verb=verb):
                 return orders.Started(run=engine.tell(run, verb))
+            case orders.SeeEnding(run=run, again=again):
+                return engine.outcomes.ending(run, again=again)
             case orders.Adjust(run=run, live=live):
                 run_id = engine.runs.find(run).id
                 engine.runs.change(run_id, live)
@@ -136,7 +137,7 @@ class Desk:
             case orders.ListOffers(version=version):
                 return await engine.exports.offers(version)
             case orders.Benchmark() as wish:
-                return orders.Started(run=benchmark(engine, wish))
+                return orders.Started(run=engine.benchmarks.start(wish))
             case orders.OpenHost(model_path=model_path):
                 return orders.Started(run=engine.hosts.run(given_path(model_path)).id)
             case orders.Keep(conversation=conversation):

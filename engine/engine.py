@@ -16,6 +16,7 @@ import anyio.abc
 import anyio.to_thread
 
 from engine import orders
+from engine.benchmarking import Benchmarks
 from engine.core import settings as settings_file
 from engine.core.home import Home
 from engine.core.recent import relieve
@@ -51,9 +52,9 @@ class Engine:
     """One open Home. Use `async with Engine.open(path) as engine`.
 
     Its parts, in the order of the user's journey: `library` (datasets), `planning` (models, plans), `drafts` (what is
-    not started yet), `runs` and `sweeps`, `outcomes` (versions, evaluations), `hosts` (models in memory), `playground`
-    (conversations), `judging` (models as judges), `exports` (versions in other forms), `storage` (what it
-    all takes on the disk).
+    not started yet), `runs` and `sweeps`, `outcomes` (versions, evaluations), `hosts` (models in memory), `benchmarks`
+    (public tasks), `playground` (conversations), `judging` (models as judges), `exports` (versions in other forms),
+    `storage` (what it all takes on the disk).
     """
 
     def __init__(self, home: Home, store: Store, role: str, group: anyio.abc.TaskGroup) -> None:
@@ -71,6 +72,7 @@ class Engine:
         self.outcomes = Outcomes(home, self.library, self.runs, self.planning, calibrations)
         self.hosts = Hosts(home, self.settings, self.runs, self.planning, group)
         self.storage = Storage(home)
+        self.benchmarks = Benchmarks(home, self.runs, self.planning, self.outcomes)
         self.exports = Exports(home, self.runs, self.planning, self.outcomes)
         self.playground = Playground(home, store, self.library, self.outcomes, self.hosts, group.start_soon)
         self.judging = Judging(home, self.outcomes, self.playground, group.start_soon)
@@ -102,7 +104,7 @@ class Engine:
         await self.playground.kept.open()
         await self.drafts.open()
         self._group.start_soon(self.runs.serve)
-        self._group.start_soon(self.outcomes.score_what_is_left)
+        self._group.start_soon(self.outcomes.do_what_is_left)
         self._group.start_soon(self._desk.serve)
         if self.role == "app":
             self._group.start_soon(self._read_meters)

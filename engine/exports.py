@@ -75,7 +75,7 @@ class Exports:
             raise _not_offered(version, offer)
         job = self._job(prepared, form, chosen)
         spec = self._planning.spec(f"export {version.title} as {form}", job)
-        target = into or self.folders.own(spec.id)
+        target = into.resolve() if into else self.folders.own(spec.id)
         refuse_place(target, self._home, Path(version.model_path))
         refuse_small_disk(target, offer.bytes)
         job = msgspec.structs.replace(job, target=str(target))

@@ -21,7 +21,7 @@ from engine.plan.sweep import Over
 from engine.serving.leaving import RowsOf
 from engine.serving.nouns import Conversation
 from engine.spec.exports import Form, Quant
-from engine.spec.records import Live
+from engine.spec.records import Card, Live
 from engine.spec.suite import Check, Pattern, Side
 
 T = TypeVar("T")
@@ -116,6 +116,23 @@ class Tell(msgspec.Struct, frozen=True, kw_only=True):
     verb: Literal["pause", "resume", "accept", "stop", "save"]
 
 
+class SeeEnding(msgspec.Struct, frozen=True, kw_only=True):
+    """Say how far what follows the end of a run is; `again` has a version that could not be kept tried once more.
+
+    Answers with Ending.
+    """
+
+    run: str
+    again: bool = False
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether all that follows the end of a run is done, and why it became no version, if that failed."""
+
+    done: bool
+    why: Card | None = None
+
+
 class Adjust(msgspec.Struct, frozen=True, kw_only=True):
     """Give a run at work other values from its next step on; answers with Started naming it."""
 
@@ -188,7 +205,7 @@ class Cared(msgspec.Struct, frozen=True, kw_only=True):
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     """Put a version and its base through tasks of lm-evaluation-harness; answers with Started.
 
-    The settings are BenchmarkJob's (engine/spec/runspec.py).
+    The settings are BenchmarkJob's (engine/spec/runspec.py): without tasks the harness is only installed.
     """
 
     version: str
@@ -254,6 +271,7 @@ Command = (
     | StopSweep
     | Move
     | Tell
+    | SeeEnding
     | Adjust
     | Evaluate
     | Benchmark

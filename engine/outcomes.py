@@ -22,7 +22,7 @@ from engine.plan.planner import Draft
 from engine.planning import Planning, order_again
 from engine.results import capsule, care, listing
 from engine.results.advice import Advice
-from engine.results.after import keep_verdicts, keep_version, never_scored
+from engine.results.after import keep_verdicts, keep_version, never_scored, why_unkept
 from engine.results.capsule import Verified
 from engine.results.comparing import compare_named
 from engine.results.comparison import Comparison
@@ -76,12 +76,25 @@ class Outcomes:
             await keep_verdicts(self.folder, folder, self._home.datasets, self._scoring)
         self.publish()
 
-    async def score_what_is_left(self) -> None:
-        """Have evaluations scored that ended and have no verdict, and no reason why they have none."""
-        ended = [each.id for each in self._runs.list.value if each.kind == "evaluate" and each.state in SCORED]
-        folders = [RunFolder(self._home.runs / each) for each in ended]
-        for run_id in await anyio.to_thread.run_sync(never_scored, self.folder, folders):
+    async def do_what_is_left(self) -> None:
+        """Have evaluations scored that ended and have no verdict, and no reason why they have none; and versions made
+        that could not be kept before."""
+        ended = [each for each in self._runs.list.value if each.state in SCORED]
+        asked = [RunFolder(self._home.runs / each.id) for each in ended if each.kind == "evaluate"]
+        trained = [RunFolder(self._home.runs / each.id) for each in ended if each.kind == "train"]
+        for run_id in await anyio.to_thread.run_sync(never_scored, self.folder, asked):
             self._runs.end_again(run_id)
+        for run_id in await anyio.to_thread.run_sync(_unkept, trained):
+            self._runs.end_again(run_id)
+
+    def ending(self, words: str, *, again: bool = False) -> orders.Ending:
+        """Whether all that follows the end of a run is done, and why it became no version; `again` has that tried once
+        more where it failed. Raises RunError for an unknown run."""
+        view = self._runs.find(words)
+        folder = RunFolder(self._home.runs / view.id)
+        if again and self._runs.over(view.id) and why_unkept(folder):
+            self._runs.end_again(view.id)
+        return orders.Ending(done=self._runs.over(view.id), why=why_unkept(folder))
 
     async def evaluate(self, words: str, wish: orders.Measuring = USUAL) -> str:
         """Queue the evaluation of a version beside its base, on its held-out rows unless wished otherwise.
@@ -144,7 +157,7 @@ class Outcomes:
 
     async def compare(self, words: Sequence[str]) -> Comparison:
         """Two to five versions or runs side by side. Raises StudioError."""
-        return await compare_named(self.folder, self._home.runs, words)
+        return await compare_named(self.folder, self._home.runs, words, self._planning.tariff)
 
     async def advice(self, words: str) -> tuple[Advice, ...]:
         """What to do next about a version, from its data, training and answers. Raises DataError for an unknown one."""
@@ -209,3 +222,7 @@ class Outcomes:
         """Prompts to try: the first held-out questions of the version's dataset."""
         version = self.folder.find(version_id)
         return await anyio.to_thread.run_sync(first_questions, self._home.datasets, version.dataset_id, count)
+
+
+def _unkept(folders: Sequence[RunFolder]) -> list[str]:
+    return [folder.id for folder in folders if folder.unkept_file.exists()]

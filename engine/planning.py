@@ -17,7 +17,7 @@ from engine.core.topics import Topic
 from engine.holding import new_id
 from engine.library import Library
 from engine.plan.calibration import Calibration
-from engine.plan.costs import USUAL_TARIFF, Tariff
+from engine.plan.costs import Tariff, tariff_of
 from engine.plan.devices import speed_of
 from engine.plan.facts import DataFacts
 from engine.plan.hardware import Hardware, detect
@@ -167,13 +167,7 @@ class Planning:
     @property
     def tariff(self) -> Tariff:
         """What electricity costs here, as far as the user said; otherwise what is usual."""
-        own = self._settings.value
-        return Tariff(
-            price=own.electricity_price or USUAL_TARIFF.price,
-            currency=own.currency if own.electricity_price else USUAL_TARIFF.currency,
-            carbon_grams=own.grid_carbon or USUAL_TARIFF.carbon_grams,
-            own=own.electricity_price > 0,
-        )
+        return tariff_of(self._settings.value)
 
     def _hardware(self) -> Hardware:
         return self.hardware.value or detect(self._home.path)

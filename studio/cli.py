@@ -17,10 +17,9 @@ import typer
 from engine import orders
 from engine.core import logs
 from engine.core.home import Home
-from engine.results.versions import Versions
 from engine.runs.summary import read_view
-from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
+from engine.spec.records import RunState
 from studio.terminal.account_commands import account
 from studio.terminal.benchmarking import benchmark
 from studio.terminal.capsule_commands import capsule
@@ -152,30 +151,25 @@ def train(
 
 def _watch(home: Home, run: str, json: bool) -> None:
     from studio.terminal.readings import print_estimate, print_reading, report_of
+    from studio.terminal.waiting import NO_VERSION, version_of
     from studio.terminal.watching import exit_code, watch
 
     folder = RunFolder(home.runs / run)
     view = watch(folder)
-    version = _version_words(home, view) if view.kind == "train" else ""
+    version = version_of(home, view) if view.kind == "train" else None
     report = report_of(folder, view)
     if json:
-        print_json({"run": run, "version": version, **msgspec.structs.asdict(report)})
+        print_json({"run": run, "version": version.title if version else "", **msgspec.structs.asdict(report)})
     elif view.error:
         print_card(view.error)
     elif version:
         if report.reading:
             print_reading(report.reading)
             print_estimate(report)
-        say(f"It is now {version}. Ask it something: peft-studio chat {run}   Measure it: peft-studio eval {run}")
+        say(f"It is now {version.title}. Ask it something: peft-studio chat {run}   Measure it: peft-studio eval {run}")
+    elif view.kind == "train" and view.state is RunState.COMPLETED:
+        say(f"{NO_VERSION} It was deleted, or nothing was saved after training.")
     raise typer.Exit(exit_code(view, folder))
-
-
-def _version_words(home: Home, view: RunView) -> str:
-    """The version's name, once the holder has made it; waits a moment for that."""
-    from studio.terminal.waiting import version_of
-
-    version = version_of(Versions(home.versions), view)
-    return f"{version.name} {version.number}" if version else ""
 
 
 @app.command()

@@ -96,6 +96,12 @@ def from_os(error: OSError, doing: str) -> StudioError:
             "Check who owns the folder and whether it is read-only.",
             "Choose another Home with --home or PEFT_STUDIO_HOME.",
         )
+    if isinstance(error, FileNotFoundError):
+        return StorageError(
+            "A file or folder is not there.",
+            f"It was looked for while {doing}: {error.filename or error}.",
+            "Check the path, and that the disk is connected, then try again.",
+        )
     return StorageError(
         "A file could not be read or written.",
         f"The system reported “{error.strerror or error}” while {doing}.",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
+from engine.core.settings import Settings
 from engine.plan.memory import Part
 from engine.plan.states import State
 from engine.spec.methods import Full, Method
@@ -21,6 +24,24 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True):
 
 USUAL_TARIFF = Tariff()
 """0.30 a kWh is an ordinary household price; 445 g/kWh the world's average for 2024 (IEA, Electricity 2025)."""
+
+
+def tariff_of(settings: Settings) -> Tariff:
+    """What electricity costs here, as far as the user said; otherwise what is usual."""
+    own = settings.electricity_price > 0
+    return Tariff(
+        price=settings.electricity_price if own else USUAL_TARIFF.price,
+        currency=settings.currency if own else USUAL_TARIFF.currency,
+        carbon_grams=settings.grid_carbon or USUAL_TARIFF.carbon_grams,
+        own=own,
+    )
+
+
+def money(value: float) -> str:
+    """An amount with two digits after the point; a smaller one with its first two figures: 12.30, 0.00014."""
+    if not 0 < value < 0.1:
+        return f"{value:,.2f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}"
 
 
 class Energy(msgspec.Struct, frozen=True, kw_only=True):

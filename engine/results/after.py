@@ -32,11 +32,31 @@ class Unscored(msgspec.Struct, frozen=True, kw_only=True):
     why: dict[str, Card]
 
 
+class Unkept(msgspec.Struct, frozen=True, kw_only=True):
+    """`unkept.json` of a training run: why it became no version."""
+
+    why: Card
+
+
 def keep_version(versions: Versions, folder: RunFolder, view: RunView) -> None:
-    """Make the run's version with its last figures. Raises StudioError."""
+    """Make the run's version with its last figures; why that could not be is kept with the run. Raises OSError."""
     metrics = {"loss": view.loss, "validation_loss": view.validation_loss, "seconds": view.seconds}
     known = {name: value for name, value in metrics.items() if value is not None}
-    versions.add(folder, known, view.step)
+    try:
+        versions.add(folder, known, view.step)
+    except Exception as error:
+        log.exception("the version of %s could not be kept", folder.id)
+        write_struct(folder.unkept_file, Unkept(why=unexpected(error)))
+    else:
+        folder.unkept_file.unlink(missing_ok=True)
+
+
+def why_unkept(folder: RunFolder) -> Card | None:
+    """Why a run that ended became no version; None where nothing stood against it."""
+    try:
+        return read_struct(folder.unkept_file, Unkept).why
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 async def keep_verdicts(versions: Versions, folder: RunFolder, datasets: Path, limit: anyio.CapacityLimiter) -> None:

@@ -12,6 +12,14 @@ from engine.spec.answers import BASE
 from engine.spec.benchmarks import TaskScore
 from engine.spec.files import LineReader
 
+VERDICTS = {1: "better", -1: "worse", 0: "no difference shown"}
+NOT_PAIRED = "not paired"
+RESTS_ON = (
+    "After ± the standard error. Intervals and p-values are of the paired difference, example by example, and p is "
+    "corrected for all that was tested together; where single examples are not told, nothing is tested."
+)
+"""What the figures rest on, in words."""
+
 
 class Benchmarked(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one task: values of base and tuned, and their pairing, None where examples are not told singly.
@@ -29,6 +37,31 @@ class Benchmarked(msgspec.Struct, frozen=True, kw_only=True):
     examples: int
     paired: Paired | None
     better: int
+
+    @property
+    def base_words(self) -> str:
+        """The base's value with its standard error."""
+        return _value(self.base, self.base_error)
+
+    @property
+    def tuned_words(self) -> str:
+        """The version's value with its standard error."""
+        return _value(self.tuned, self.tuned_error)
+
+    @property
+    def metric_words(self) -> str:
+        """The metric, and which way is better where that is not up."""
+        return f"{self.metric}{'' if self.higher_is_better else ' (lower is better)'}"
+
+    @property
+    def interval_words(self) -> str:
+        """The 95 % interval of the paired difference; empty where there is none."""
+        return f"{self.paired.low:+.3f} to {self.paired.high:+.3f}" if self.paired else ""
+
+    @property
+    def verdict(self) -> str:
+        """What is shown, in a word or two."""
+        return VERDICTS[self.better] if self.paired else NOT_PAIRED
 
 
 async def read_benchmarks(results: Path, tuned: str) -> tuple[Benchmarked, ...]:
@@ -82,3 +115,7 @@ def _entry(before: TaskScore, after: TaskScore, paired: Paired | None) -> Benchm
         paired=paired,
         better=sign,
     )
+
+
+def _value(value: float, error: float | None) -> str:
+    return f"{value:.3f} ± {error:.3f}" if error is not None else f"{value:.3f}"

@@ -19,7 +19,7 @@ from engine.results.measured import yes_or_no
 from engine.results.metrics.measures import TABLE, Measure
 from engine.results.shared_rows import MeasureRow, main_by, measures, shared
 from engine.results.statistics import Paired, paired_means, with_holm
-from engine.results.subjects import Subject
+from engine.results.subjects import Subject, both
 from engine.results.verdict import Tested, difference, examples_words
 from engine.spec.records import Fact
 from engine.spec.suite import Metric, Side
@@ -268,11 +268,11 @@ def _verdict(subjects: Sequence[Subject], row: MeasureRow, pairings: Sequence[Pa
     title = subjects[leader].title
     if not beaten:
         return f"No difference in {row.measure.title} is shown between them, on {rows}."
-    words = f"{title} is better in {row.measure.title} than {_and([subjects[i].title for i in beaten])}"
+    words = f"{title} is better in {row.measure.title} than {both([subjects[i].title for i in beaten])}"
     if len(subjects) == LEAST:
         (only,) = (each for each in pairings if each.name == main)
         words += f": {difference(row.measure, _towards(only, leader))}"
-    rest = f" No difference is shown against {_and([subjects[i].title for i in open_])}." if open_ else ""
+    rest = f" No difference is shown against {both([subjects[i].title for i in open_])}." if open_ else ""
     return f"{words}, on {rows}.{rest}"
 
 
@@ -282,7 +282,3 @@ def _towards(pairing: Pairing, leader: int) -> Paired:
     if pairing.second == leader:
         return paired
     return msgspec.structs.replace(paired, difference=-paired.difference, low=-paired.high, high=-paired.low)
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -49,15 +49,17 @@ def decided(results: Sequence[Result], suite: Suite, asked: Examples, judged: Ju
     results, judged = _corrected(results, judged)
     found = _evidence(results, suite, asked, judged)
     overall = judged.criteria[0] if judged and judged.counts else None
-    part = judged.part if judged else ""
+    part, outcome = judged.part if judged else "", outcome_of(found)
+    few = asked.words if outcome == "too few examples" else ""
+    stars = (overall.tuned, overall.base) if overall else (None, None)
     return Decision(
         results=results,
         judged=judged,
         p_value=min((each.paired.corrected for each in found.deciding), default=1.0),
-        outcome=outcome_of(found),
+        outcome=outcome,
         verdict=verdict_of(found),
-        score=_scored(suite, _values(results, lambda each: each.tuned), overall.tuned if overall else None, part),
-        base_score=_scored(suite, _values(results, lambda each: each.base), overall.base if overall else None, part),
+        score=_scored(suite, _values(results, lambda each: each.tuned), stars[0], part, few),
+        base_score=_scored(suite, _values(results, lambda each: each.base), stars[1], part, few),
     )
 
 
@@ -102,9 +104,10 @@ def _values(results: Sequence[Result], side: Callable[[Result], Mean]) -> dict[s
     return {result.name: side(result).value for result in results}
 
 
-def _scored(suite: Suite, values: dict[str, float], stars: float | None, judged: str) -> Score:
+def _scored(suite: Suite, values: dict[str, float], stars: float | None, judged: str, few: str) -> Score:
     """The score of one side; without stars the judge's part is not measured."""
     main = suite.main if suite.main in values else MATCH
     judge = None if stars is None else share_of(stars)
     source = TABLE[main].title
-    return score_of(values.get(main), judge, values.get("length_fit"), accuracy_from=source, judged=judged)
+    fit = values.get("length_fit")
+    return score_of(values.get(main), judge, fit, accuracy_from=source, judged=judged, too_few=few)

@@ -259,7 +259,7 @@ def _decided(asked: Asked, made: _Made, problems: tuple[Card, ...]) -> Evaluatio
         results=found.results,
         score=found.score,
         base_score=found.base_score,
-        confusion=_confusions(made.suite, answered),
+        confusion=confusions(made.suite, answered),
         problems=problems,
     )
 
@@ -298,7 +298,8 @@ def decided_anew(evaluation: Evaluation, judged: Judged | None) -> Evaluation:
     )
 
 
-def _confusions(suite: Suite, answered: Sequence[Answered]) -> tuple[Confusion, Confusion] | None:
+def confusions(suite: Suite, answered: Sequence[Answered | Example]) -> tuple[Confusion, Confusion] | None:
+    """What base and tuned answered for each label; None where the answers are not labels that come again."""
     references = [each.reference for each in answered]
     labels = labels_of(references) if "label" in suite.metrics else ()
     if not repeated(labels, references):

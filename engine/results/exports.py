@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.errors import DataError, StorageError, from_os
 from engine.core.home import Home
+from engine.plan.fitting import size
 from engine.spec.exports import CERTIFICATE, Certificate, Form, Quant
 from engine.spec.files import read_struct, write_struct
 from engine.spec.folder import RunFolder
@@ -148,7 +149,13 @@ def refuse_place(target: Path, home: Home, model: Path) -> None:
             f"{above} is a file, and no folder can be made in it.",
             "Choose a folder that is empty, or one that does not exist yet.",
         )
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and not target.is_dir():
+        raise StorageError(
+            "An export cannot be put there.",
+            f"{target} is a file, and an export is a folder.",
+            "Choose a folder that is empty, or one that does not exist yet.",
+        )
+    if target.exists() and any(target.iterdir()):
         raise StorageError(
             "The folder for the export is not empty.",
             f"{target} holds something already, and an export never writes over anything.",
@@ -163,7 +170,7 @@ def refuse_small_disk(target: Path, needed: int) -> None:
     if free < needed:
         raise StorageError(
             "There is not enough room on the disk.",
-            f"The export needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free at {place}.",
+            f"The export needs about {size(needed)}, and {size(free)} are free at {place}.",
             "Free some space, or delete exports and versions you no longer need.",
             "Choose a folder on another disk with --into, or a smaller form.",
         )

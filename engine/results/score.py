@@ -27,7 +27,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole, its band, what it is good enough for, and its parts. `value` is None without anything to rest on."""
+    """The whole, its band, what it is good enough for, and its parts. `value` is None without anything to rest on; of
+    too few examples neither band nor gate is said."""
 
     value: float | None
     band: Band | None
@@ -37,9 +38,16 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def score_of(
-    accuracy: float | None, judge: float | None, length_fit: float | None, *, accuracy_from: str, judged: str = ""
+    accuracy: float | None,
+    judge: float | None,
+    length_fit: float | None,
+    *,
+    accuracy_from: str,
+    judged: str = "",
+    too_few: str = "",
 ) -> Score:
-    """The score of one model from shares of 0 to 1; `judged` says of how many examples a judge's share is."""
+    """The score of one model from shares of 0 to 1; `judged` says of how many examples a judge's share is, and
+    `too_few` names the examples where they are too few to say what it is good enough for."""
     shares = {"accuracy": accuracy, "judge": judge, "length fit": length_fit}
     sources = {
         "accuracy": accuracy_from,
@@ -55,6 +63,9 @@ def score_of(
     measured = [(part.value, part.weight) for part in parts if part.value is not None]
     value = sum(share * weight for share, weight in measured) / sum(weight for _, weight in measured)
     value = round(value, 1)
+    if too_few:
+        words = f"{value:.0f} of 100, on {too_few}: too few to say what it is good enough for. {_rests(parts, judged)}"
+        return Score(value=value, band=None, gate=None, parts=parts, words=words)
     band: Band = next(word for least, word in BANDS if value >= least)
     gate: Gate = next(word for least, word in GATES if value >= least)
     return Score(value=value, band=band, gate=gate, parts=parts, words=_words(value, band, gate, parts, judged))
@@ -70,6 +81,11 @@ def _words(value: float, band: Band, gate: Gate, parts: tuple[Part, ...], judged
         "review": "to be reviewed by a person before it is used",
         "not yet": "not ready to be used",
     }[gate]
+    return f"{value:.0f} of 100, {band}: {good_for}. {_rests(parts, judged)}"
+
+
+def _rests(parts: tuple[Part, ...], judged: str) -> str:
+    """What was measured for it, and what was not."""
     told = {"judge": f"judge ({judged} examples)"} if judged else {}
     rests = " and ".join(told.get(part.name, part.name) for part in parts if part.value is not None)
     missing = [part for part in parts if part.value is None]
@@ -78,4 +94,4 @@ def _words(value: float, band: Band, gate: Gate, parts: tuple[Part, ...], judged
         f" Not measured: {part.name} ({100 * part.weight:.0f} % of a full score){few.get(part.name, '')}."
         for part in missing
     )
-    return f"{value:.0f} of 100, {band}: {good_for}. It rests on {rests}.{without}"
+    return f"It rests on {rests}.{without}"

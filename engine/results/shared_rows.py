@@ -10,13 +10,16 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.results.deciding import MATCH
-from engine.results.evaluation import Evaluation, Example
+from engine.results.evaluation import Evaluation, Example, confusions
 from engine.results.measured import Mean, means_of, yes_or_no
 from engine.results.metrics.measures import TABLE, Measure
 from engine.spec.suite import Metric, Side
 
 PREFERRED: dict[Side, int] = {"held-out": 2, "test": 1, "all": 0}
 """Rows that nobody was trained on say more than all rows of a dataset."""
+MACRO_F1 = Measure(
+    title="macro F1", what="The mean of the labels' F1: rare labels count as much as frequent ones. It has no interval."
+)
 
 
 class MeasureRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +77,19 @@ def measures(
     known[main] = TABLE[main]
     names = dict.fromkeys(result.name for each in evaluations for result in each.results)
     sides = [_sides(each, [row[place] for row in rows]) for place, each in enumerate(evaluations)]
-    return tuple(_measure(name, known[name], [side.get(name) for side in sides]) for name in names)
+    found = [_measure(name, known[name], [side.get(name) for side in sides]) for name in names]
+    labels = [_macro_f1(each, [row[place] for row in rows]) for place, each in enumerate(evaluations)]
+    return (*found, *([_measure("macro_f1", MACRO_F1, labels)] if any(labels) else []))
+
+
+def _macro_f1(evaluation: Evaluation, examples: Sequence[Example]) -> tuple[Mean, Mean] | None:
+    """Macro F1 of base and tuned: as it was found where these are all of its examples, else on these alone."""
+    whole = len(examples) == len(evaluation.examples)
+    found = evaluation.confusion if whole else confusions(evaluation.suite, examples)
+    if found is None:
+        return None
+    base, tuned = (Mean(value=each.macro_f1, low=each.macro_f1, high=each.macro_f1) for each in found)
+    return base, tuned
 
 
 def _measure(name: str, measure: Measure, sides: Sequence[tuple[Mean, Mean] | None]) -> MeasureRow:

@@ -281,11 +281,12 @@ class Versions:
         equals, is the version's own. Raises OSError."""
         folder = self.folder(version)
         (folder / "evaluations").mkdir(exist_ok=True)
-        write_struct(folder / "evaluations" / f"{evaluation.run}.json", evaluation)
-        kept = (evaluation, *self.evaluations(version), self.evaluation(version))
+        others = (each for each in self.evaluations(version) if each.run != evaluation.run)
+        kept = (evaluation, *others, self.evaluation(version))
         own = [each for each in kept if each is not None and _of_own_rows(each, version)]
-        if own:
+        if own:  # first: who sees the other file takes all to be kept
             write_struct(folder / "evaluation.json", max(own, key=lambda each: each.base.examples))
+        write_struct(folder / "evaluations" / f"{evaluation.run}.json", evaluation)
 
 
 class _Provenance(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from engine.plan.fitting import size
 from engine.runs.views import RunView
 
 USABLE = 0.9
@@ -58,14 +59,10 @@ def _why(view: RunView, at_work: Sequence[RunView], limit: int, room: Room) -> s
     needs = _need(view)
     left = min(USABLE * room.total - sum(_need(each) for each in at_work), USABLE * room.free)
     if at_work and needs > left:
-        return f"waits for memory: it needs {_size(needs)}, and {_size(max(0.0, left))} are left"
+        return f"waits for memory: it needs {size(needs)}, and {size(max(0.0, left))} are left"
     return ""
 
 
 def _need(view: RunView) -> float:
     """The expected peak; where nothing was estimated, what it was seen to use."""
     return float(view.expected_memory or view.memory or 0.0)
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

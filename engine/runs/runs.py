@@ -231,6 +231,11 @@ class Runs:
         self._look(run_id)
         self._stir()
 
+    def over(self, run_id: str) -> bool:
+        """Whether a run has ended, and all that follows its end is done."""
+        state = self._listing[run_id].state
+        return not state.active and state is not RunState.CREATED and self._listing.settled(run_id)
+
     def end_again(self, run_id: str) -> None:
         """Do what follows the end of a run once more: it was cut off without a trace."""
         self._listing.settle(run_id, None)

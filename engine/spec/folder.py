@@ -1,7 +1,7 @@
 """The run directory: the names of its files, and who writes which. The directory is the truth, the database an index.
 
 spec.json launch.json                                           the launcher
-control.json queue.json estimate.json score.json reading.json unscored.json   the engine
+control.json queue.json estimate.json score.json reading.json unscored.json unkept.json   the engine
 state.json metrics.ring metrics.jsonl events.jsonl log.txt checkpoints/ adapter/ results.jsonl endpoint.json
 certificate.json provenance.json proposal.json reference.safetensors   the worker
 """
@@ -44,6 +44,7 @@ class RunFolder:
     log_file = _Inside("log.txt")
     results_file = _Inside("results.jsonl")
     unscored_file = _Inside("unscored.json")
+    unkept_file = _Inside("unkept.json")
     way_file = _Inside("way.json")
     proposal_file = _Inside("proposal.json")
     endpoint_file = _Inside("endpoint.json")

@@ -242,7 +242,8 @@ class BenchmarkJob(
 ):
     """Put the base and each of `adapters` through tasks of lm-evaluation-harness, kept in the folder `environment`.
 
-    `tasks_folder` holds tasks of the user's own (empty for none). `rows` of each task are asked, all when None;
+    Without `tasks` the harness is only installed there. `tasks_folder` holds tasks of the user's own (empty for none).
+    `rows` of each task are asked, all when None;
     `few_shot` None leaves the examples shown to the task. `chat`: in the model's chat template. `online`: data may be
     fetched.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 
 from engine.spec.answers import BASE
-from engine.spec.benchmarks import TaskScore
+from engine.spec.benchmarks import LIBRARY, MARK, TaskScore, installed
 from engine.spec.exits import Exit
 from engine.spec.files import LineReader, LineWriter
 from engine.spec.folder import RunFolder
@@ -30,11 +31,18 @@ from engine.worker.control import ControlFile, Wish
 from engine.worker.fault import Fault
 from engine.worker.reporter import Reporter
 
-LIBRARY = "lm-eval==0.4.13"
-MARK = "installed.txt"
 LOOK_SECONDS = 0.2
 SAID = 400
 """Letters of the harness's last words that an error card quotes."""
+TAIL_BYTES = 4_000
+HOW_FAR = re.compile(r"Running \w+ requests:\s+(\d+)%")
+"""The harness's own bar over the requests of one model."""
+WHOLE = 100
+"""Parts in which the way of one model is counted."""
+NOT_FETCHED = "OfflineModeIsEnabled"
+"""What the harness's last words have where a task's questions would have to be fetched, and may not be."""
+UNREACHED = "connection broken by"
+"""What pip says of a network that is not there."""
 
 
 class Benchmark:
@@ -42,29 +50,42 @@ class Benchmark:
 
     def __init__(self, job: BenchmarkJob, folder: RunFolder, reporter: Reporter, control: ControlFile) -> None:
         self.job, self.folder, self.reporter, self.control = job, folder, reporter, control
+        self._log = folder.path / "harness.txt"
+        self._since = 0
+        """Where in the log the program at work began."""
 
     def run(self) -> Exit:
         """Install what is missing, ask each model, write its scores. Raises Fault."""
-        models: list[AdapterRef | None] = [None, *self.job.adapters]
-        done = {score.model for score in LineReader(self.folder.results_file, TaskScore).read()}
-        self.reporter.at(len(done), len(models))
+        self.reporter.at(0, WHOLE * (1 + len(self.job.adapters)))
         self.reporter.enter(RunState.RUNNING)
         python = self._environment()
         if python is None:
             return self._left()
+        if not self.job.tasks:
+            self.reporter.at(WHOLE, WHOLE)
+            self.reporter.event("finished", "lm-evaluation-harness is installed.")
+            return Exit.COMPLETED
+        return self._ask_all(python)
+
+    def _ask_all(self, python: Path) -> Exit:
+        """Each model that has no scores yet, the base first."""
+        models: list[AdapterRef | None] = [None, *self.job.adapters]
+        done = {score.model for score in LineReader(self.folder.results_file, TaskScore).read()}
         results = LineWriter(self.folder.results_file)
         try:
             for adapter in models:
                 if name_of(adapter) in done:
                     continue
-                found = self._ask(python, adapter)
+                self.reporter.at(WHOLE * len(done), WHOLE * len(models))
+                self.reporter.event("asking", f"Asking the {'tuned' if adapter else 'base'} model.")
+                found = self._ask(python, adapter, WHOLE * len(done))
                 if found is None:
                     return self._left()
                 for score in found:
                     results.write(score)
                 done.add(name_of(adapter))
-                self.reporter.at(len(done), len(models))
-                self.reporter.metrics(len(done), progress=len(done) / len(models))
+                self.reporter.at(WHOLE * len(done), WHOLE * len(models))
+                self.reporter.metrics(WHOLE * len(done), progress=len(done) / len(models))
         finally:
             results.close()
         self.reporter.event("finished", f"{len(models)} models, {len(self.job.tasks)} tasks.")
@@ -77,42 +98,56 @@ class Benchmark:
         """The Python that has the harness; None when a wish came first. Raises Fault when it cannot be installed."""
         place = Path(self.job.environment)
         python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        if _read(place / MARK) == LIBRARY:
+        if installed(place):
             return python
         self.reporter.event("installing", f"Installing {LIBRARY} into an environment of its own, once.")
         shutil.rmtree(place, ignore_errors=True)
-        venv.EnvBuilder(with_pip=True).create(place)
+        try:
+            venv.EnvBuilder(with_pip=True).create(place)
+        except subprocess.CalledProcessError as error:
+            raise _not_installed(
+                f"This Python makes no environments with pip in them: {error}.",
+                "Install the package that brings Python's venv, on Debian and Ubuntu python3-venv.",
+            ) from error
         _see_these_libraries(place, python)
         code = self._wait([str(python), "-m", "pip", "--disable-pip-version-check", "install", LIBRARY], online=True)
         if code is None:
             return None
-        if code:
-            raise Fault(
-                Exit.MISSING_LIBRARY,
-                "lm-evaluation-harness could not be installed.",
-                f"pip said: {self._last_words()}",
+        if code and UNREACHED in self._said():
+            raise _not_installed(
+                "The package index could not be reached: this machine has no network now, or none to the outside.",
                 "Connect to the network once; later runs need none.",
-                "Then resume this run.",
             )
+        if code:
+            raise _not_installed(f"pip said: {self._last_words()}", "Look at harness.txt in the run's folder.")
         (place / MARK).write_text(LIBRARY, encoding="utf-8")
         return python
 
-    def _ask(self, python: Path, adapter: AdapterRef | None) -> list[TaskScore] | None:
-        """One model's scores; None when a wish came first. Raises Fault."""
+    def _ask(self, python: Path, adapter: AdapterRef | None, begun: int) -> list[TaskScore] | None:
+        """One model's scores; None when a wish came first. `begun` is how far the run is already. Raises Fault."""
         out = self.folder.path / "harness" / f"{name_of(adapter)}"
         shutil.rmtree(out, ignore_errors=True)
-        code = self._wait([str(python), *self.words(adapter, out)], online=self.job.online)
+        code = self._wait([str(python), *self.words(adapter, out)], online=self.job.online, begun=begun)
         if code is None:
             return None
         if code:
-            raise Fault(
-                Exit.BAD_DATA,
-                "The benchmark could not be run.",
-                f"lm-evaluation-harness said: {self._last_words()}",
-                "Look whether the tasks are spelled as `lm-eval ls tasks` lists them, or are in the tasks' folder.",
-                "Where a task's data must be fetched first, allow the network for this run (--online).",
-            )
+            raise self._not_asked()
         return read_scores(out, name_of(adapter))
+
+    def _not_asked(self) -> Fault:
+        """Why the harness ended before its end."""
+        said = f"lm-evaluation-harness said: {self._last_words()}"
+        if NOT_FETCHED in said:
+            remedy = "Start it anew and let it fetch them from the network (--online); later runs need none."
+            what = "The questions of a task are not on this machine yet."
+            return Fault(Exit.MISSING_FILES, what, f"This run may not use the network. {said}", remedy)
+        return Fault(
+            Exit.BAD_DATA,
+            "The benchmark could not be run.",
+            said,
+            "Look whether the tasks are spelled as `lm-eval ls tasks` lists them, or are in the tasks' folder.",
+            "Where a task's questions must be fetched, see that this machine is online, or take tasks of your own.",
+        )
 
     def words(self, adapter: AdapterRef | None, out: Path) -> list[str]:
         """The harness's command line for one model; its settings are told as JSON, so that a path may hold anything."""
@@ -134,8 +169,11 @@ class Benchmark:
             words += ["--apply_chat_template"]
         return words + (["--limit", str(job.rows)] if job.rows else [])
 
-    def _wait(self, words: list[str], *, online: bool) -> int | None:
-        """Run a program to its end and return its code; a wish ends it, and the answer is None."""
+    def _wait(self, words: list[str], *, online: bool, begun: int | None = None) -> int | None:
+        """Run a program to its end and return its code; a wish ends it, and the answer is None.
+
+        How far it says it is is told on the way, from `begun` on.
+        """
         offline = "0" if online else "1"
         surroundings = os.environ | {
             "HF_HUB_OFFLINE": offline,
@@ -144,24 +182,42 @@ class Benchmark:
         }
         for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
             surroundings.pop(name, None)
-        with (self.folder.path / "harness.txt").open("ab") as log:
+        with self._log.open("ab") as log:
+            self._since = log.tell()
             process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=surroundings)
             while (code := process.poll()) is None:
                 if self.control.look():
                     process.terminate()
                     process.wait()
                     return None
+                if begun is not None:
+                    self._tell_how_far(begun)
                 time.sleep(LOOK_SECONDS)
         return code
 
+    def _tell_how_far(self, begun: int) -> None:
+        if said := HOW_FAR.findall(self._said()):
+            self.reporter.at(begun + int(said[-1]), WHOLE * (1 + len(self.job.adapters)))
+
+    def _said(self) -> str:
+        """The end of what the program at work has said."""
+        with self._log.open("rb") as log:
+            log.seek(max(self._since, self._log.stat().st_size - TAIL_BYTES))
+            return log.read().decode("utf-8", errors="replace")
+
     def _last_words(self) -> str:
-        lines = _read(self.folder.path / "harness.txt").replace("\r", "\n").strip().splitlines()
+        lines = self._said().replace("\r", "\n").strip().splitlines()
         return next((line for line in reversed(lines) if line.strip()), "nothing")[-SAID:]
 
 
 def name_of(adapter: AdapterRef | None) -> str:
     """The name that a model's scores go under."""
     return adapter.name if adapter else BASE
+
+
+def _not_installed(why: str, remedy: str) -> Fault:
+    what = "lm-evaluation-harness could not be installed."
+    return Fault(Exit.MISSING_LIBRARY, what, why, remedy, "Then resume this run.")
 
 
 def _see_these_libraries(place: Path, python: Path) -> None:
@@ -215,10 +271,3 @@ def _rows(out: Path, task: str, metric: str, how: str) -> tuple[float, ...]:
         if values and all(isinstance(value, int | float) for value in values):
             return tuple(float(value) for value in values)
     return ()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 
 import flet as ft
 
+from engine.plan.costs import money
 from engine.results.comparison import Comparison, Pairing
 from engine.results.shared_rows import MeasureRow
-from engine.results.subjects import Subject
+from engine.results.subjects import REFERENCE, Subject, costs_rest_on
 from engine.results.verdict import difference
 from studio.kit import body, figures, muted, named, short
 from studio.kit.words import duration
 from studio.pages.evaluation_parts import interval, measured
-from studio.theme import S1, SANS, Ink
+from studio.theme import S1, S2, SANS, Ink
 
 NAME, CELL = 190, 180
 
@@ -71,13 +72,15 @@ def taken(subjects: Sequence[Subject]) -> ft.Control:
         _line("Time", [each.seconds for each in subjects], duration),
         _line("The same at 1 TFLOP/s", [each.normalised_seconds for each in subjects], duration),
         _line("Time for an epoch", [each.seconds_per_epoch for each in subjects], duration),
-        _line(f"Electricity, {currency}".removesuffix(", "), [each.cost for each in subjects], short),
-        _line("The same for an epoch", [each.cost_per_epoch for each in subjects], short),
-        _line("The same for a point", [each.cost_per_point for each in subjects], short),
+        _line(f"Electricity, {currency}".removesuffix(", "), [each.cost for each in subjects], money),
+        _line(f"The same at {REFERENCE}", [each.normalised_cost for each in subjects], money),
+        _line("The same for an epoch", [each.cost_per_epoch for each in subjects], money),
+        _line("The same for a point", [each.cost_per_point for each in subjects], money),
         _line("Held-out loss", [each.validation_loss for each in subjects], short),
         _line("Score of 100", [each.score for each in subjects], lambda value: f"{value:.0f}", most=True),
     ]
-    return figures(["", *_titles(subjects)], rows, _widths(len(subjects)))
+    table = figures(["", *_titles(subjects)], rows, _widths(len(subjects)))
+    return ft.Column([table, *(muted(words) for words in costs_rest_on(subjects))], spacing=S2, tight=True)
 
 
 def _line(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import flet as ft
@@ -113,9 +112,7 @@ def Confused(base: Confusion, tuned: Confusion) -> Any:
     of_base, set_base = ft.use_state(False)
     shown = base if of_base else tuned
     scores = f"Accuracy {share_words(shown.accuracy)}, macro F1 {share_words(shown.macro_f1)}."
-    left_out = shown.every - len(shown.labels)
-    most = f" The {len(shown.labels)} most frequent of {shown.every} labels are shown." if left_out > 0 else ""
-    words = f"{scores} Rows: wanted; columns: answered.{most}"
+    words = " ".join(each for each in (scores, "Rows: wanted; columns: answered.", shown.left_out) if each)
     return section(
         "Which label was answered",
         row(
@@ -137,7 +134,7 @@ def matrix(found: Confusion) -> ft.Control:
         name = ft.Container(label(found.labels[wanted], max_lines=1, overflow=ft.TextOverflow.ELLIPSIS), width=140)
         lines.append(ft.Row([name, *cells], spacing=S1))
     table = ft.Column(lines, spacing=S1, tight=True)
-    said = ft.Semantics(content=table, label=in_words(found), container=True)
+    said = ft.Semantics(content=table, label=found.in_words, container=True)
     return ft.Row([said], scroll=ft.ScrollMode.AUTO)
 
 
@@ -156,21 +153,3 @@ def _cell(count: int, share: float, right: bool) -> ft.Control:
         border=ft.Border.all(1, Ink.FIELD if right else Ink.BORDER),
         border_radius=4,
     )
-
-
-def in_words(found: Confusion) -> str:
-    """The matrix for people who do not see it: the labels most often taken for others."""
-    wrong = sorted(_mistakes(found), reverse=True)[:3]
-    if not wrong:
-        return "Every label was answered rightly."
-    return "Most often mistaken: " + "; ".join(f"{a} for {b}, {count} times" for count, a, b in wrong)
-
-
-def _mistakes(found: Confusion) -> Sequence[tuple[int, str, str]]:
-    heads = [*found.labels, OTHER]
-    return [
-        (count, found.labels[wanted], heads[place])
-        for wanted, counts in enumerate(found.counts)
-        for place, count in enumerate(counts)
-        if count and place != wanted
-    ]

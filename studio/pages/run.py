@@ -46,7 +46,7 @@ from studio.kit import (
 from studio.pages.parts import ResourceMeters, run_line
 from studio.pages.run_curve import LossCurve
 from studio.pages.run_healing import Asked, Healing
-from studio.pages.run_result import Result, use_warm_model
+from studio.pages.run_result import Result, SeenElsewhere, use_warm_model
 from studio.pages.run_tabs import TABS, Tabs
 from studio.pages.run_tuning import Siblings, Standing, Tuning
 from studio.theme import BODY, S2, S4, S6, Ink
@@ -87,7 +87,9 @@ def RunBody(run_id: str) -> Any:
     if run.error is None and run.state is RunState.LOST:
         blocks.append(notice("bad", "This run stopped answering.", "It can go on from its last checkpoint."))
     blocks += [Standing(run_id), Numbers(live)]
-    if run.state is RunState.COMPLETED or run.kind != "train":
+    if run.kind != "train":
+        blocks.append(SeenElsewhere(live))
+    elif run.state is RunState.COMPLETED:
         blocks.append(Result(run_id))
     blocks += [section("Loss", card(LossCurve(live))), Tuning(live), Healing(live), Tabs(live, tab, choose_tab)]
     if run.sweep:

@@ -8,9 +8,24 @@ from typing import TYPE_CHECKING, Any
 import flet as ft
 
 from engine.spec.records import RunState
+from engine.spec.runspec import BenchmarkJob, EvaluateJob, ExportJob
 from studio.attention import UNSEEN
-from studio.hooks import go, use_engine, use_task, use_topic
-from studio.kit import Busy, badge, bar, body, card, component, label, muted, primary, row, section, share_words
+from studio.hooks import go, use_engine, use_session, use_task, use_topic
+from studio.kit import (
+    Busy,
+    badge,
+    bar,
+    body,
+    card,
+    component,
+    label,
+    muted,
+    primary,
+    row,
+    secondary,
+    section,
+    share_words,
+)
 from studio.pace import pace_of
 from studio.theme import S2, S3, S4, Ink
 
@@ -53,6 +68,33 @@ def Result(run_id: str) -> Any:
     head = row(label(f"{version.name} {version.number}"), badge("tuned model", "tuned"))
     talk = primary("Talk to it", lambda: go(f"/playground/{version.id}"), icon=ft.Icons.CHAT_BUBBLE_OUTLINE)
     return section("Result", card(ft.Column([head, Verdict(version), row(talk)], spacing=S3)))
+
+
+@component
+def SeenElsewhere(live: LiveRun) -> Any:
+    """Where the result of a run that trains nothing is seen: the pages of the versions that it is about."""
+    engine, session = use_engine(), use_session()
+    versions = use_topic(engine.outcomes.versions, every=0.5)
+    match live.spec.job:
+        case EvaluateJob(adapters=adapters):
+            tab = "evaluation"
+        case BenchmarkJob(adapters=adapters):
+            tab = "benchmarks"
+        case ExportJob(adapter=adapter):
+            tab, adapters = "exports", (adapter,)
+        case _:
+            return ft.Container(height=0, visible=False)
+
+    def open_(version_id: str) -> None:
+        session.version_tab.set(tab)
+        go(f"/versions/{version_id}")
+
+    named = {each.name for each in adapters}
+    found = [each for each in versions if each.id in named]
+    if not found:
+        return muted("The version that this was about is gone.", size=14)
+    presses = [secondary(f"Open {each.title}", lambda each=each: open_(each.id)) for each in found]
+    return section("What came of it", muted("It is on the page of the version.", size=14), row(*presses))
 
 
 @component

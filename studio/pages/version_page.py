@@ -28,6 +28,7 @@ from studio.kit import (
     title,
 )
 from studio.kit.words import duration
+from studio.pages.benchmarks import VersionBenchmarks
 from studio.pages.evaluation import Evaluations
 from studio.pages.exports import VersionExports
 from studio.pages.version_advice import NextSteps
@@ -35,7 +36,7 @@ from studio.pages.versions import Standing, badges, problems
 from studio.pages.versions_care import Capsule, Deeds, Notes
 from studio.theme import S1, S4
 
-TABS = {"evaluation": "Evaluation", "exports": "Exports", "about": "About it"}
+TABS = {"evaluation": "Evaluation", "benchmarks": "Benchmarks", "exports": "Exports", "about": "About it"}
 
 
 @component
@@ -69,6 +70,7 @@ def VersionBody(version_id: str) -> Any:
         actions.append(primary("Talk to it", lambda: go(talk), icon=ft.Icons.CHAT_BUBBLE_OUTLINE))
     shown = {
         "evaluation": lambda: _evaluation(each, changed, show),
+        "benchmarks": lambda: VersionBenchmarks(each),
         "exports": lambda: VersionExports(each),
         "about": lambda: _about(each),
     }[tab]()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import anyio
 import typer
 from rich.markup import escape
 
+from engine.core import settings
 from engine.core.home import Home
+from engine.plan.costs import money, tariff_of
 from engine.results.comparing import compare_named, version_or_run
 from engine.results.comparison import Comparison, ExampleRow
 from engine.results.shared_rows import MeasureRow, common
+from engine.results.subjects import REFERENCE, costs_rest_on
 from engine.results.verdict import chance
 from engine.results.versions import Version, Versions
 from studio.terminal.command import HomeOption, JsonOption, command
@@ -36,7 +39,8 @@ def compare(
     place = Home.open(home)
     if evaluate:
         see_to_evaluations(place, what)
-    found = anyio.run(compare_named, Versions(place.versions), place.runs, tuple(what))
+    tariff = tariff_of(settings.load(place.settings))
+    found = anyio.run(compare_named, Versions(place.versions), place.runs, tuple(what), tariff)
     print_json(found) if json else print_comparison(found)
 
 
@@ -64,6 +68,8 @@ def print_comparison(found: Comparison) -> None:
         console.print("[dim]★ best; in brackets the 95 % interval[/]\n")
         _print_pairings(found, titles)
     table(("", *(f">{title}" for title in titles)), _costs(found))
+    for words in costs_rest_on(found.subjects):
+        console.print(f"[dim]{escape(words)}[/]")
     if found.settings:
         console.print("\nRecipes differ in:")
         settings = [[row.name, *("" if each is None else str(each) for each in row.values)] for row in found.settings]
@@ -103,20 +109,21 @@ def _print_pairings(found: Comparison, titles: Sequence[str]) -> None:
 
 
 def _costs(found: Comparison) -> list[list[str]]:
-    def line(name: str, values: Sequence[float | None], words: str, scale: float = 1.0) -> list[str]:
-        return [name, *("not known" if value is None else words.format(scale * value) for value in values)]
+    def line(name: str, values: Sequence[float | None], words: Callable[[float], str]) -> list[str]:
+        return [name, *("not known" if value is None else words(value) for value in values)]
 
     every = found.subjects
     currency = next((each.currency for each in every if each.currency), "")
     return [
-        ["time", *(seconds_words(each.seconds) if each.seconds else "not known" for each in every)],
-        line("the same at 1 TFLOP/s", [each.normalised_seconds for each in every], "{:.1f} s"),
-        line("time for an epoch", [each.seconds_per_epoch for each in every], "{:.1f} s"),
-        line(f"electricity, {currency}", [each.cost for each in every], "{:.5f}"),
-        line("the same for an epoch", [each.cost_per_epoch for each in every], "{:.5f}"),
-        line("the same for a point of the score", [each.cost_per_point for each in every], "{:.7f}"),
-        line("score", [each.score for each in every], "{:.0f}"),
-        line("held-out loss", [each.validation_loss for each in every], "{:.3f}"),
+        line("time", [each.seconds for each in every], seconds_words),
+        line("the same at 1 TFLOP/s", [each.normalised_seconds for each in every], seconds_words),
+        line("time for an epoch", [each.seconds_per_epoch for each in every], seconds_words),
+        line(f"electricity, {currency}".removesuffix(", "), [each.cost for each in every], money),
+        line(f"the same at {REFERENCE}", [each.normalised_cost for each in every], money),
+        line("the same for an epoch", [each.cost_per_epoch for each in every], money),
+        line("the same for a point of the score", [each.cost_per_point for each in every], money),
+        line("score", [each.score for each in every], "{:.0f}".format),
+        line("held-out loss", [each.validation_loss for each in every], "{:.3f}".format),
     ]
 
 

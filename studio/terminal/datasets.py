@@ -59,7 +59,8 @@ def print_dataset(dataset: Dataset) -> None:
     """A dataset in a few lines."""
     console.print(f"[bold]{escape(dataset.name)}[/]  {dataset.id}")
     console.print(
-        f"{dataset.rows:,} rows: {dataset.train_rows:,} to train on, {dataset.validation_rows:,} held out"
+        f"{dataset.rows:,} {'row' if dataset.rows == 1 else 'rows'}: "
+        f"{dataset.train_rows:,} to train on, {dataset.validation_rows:,} held out"
         f"{f', {dataset.test_rows:,} for testing' if dataset.test_rows else ''}; "
         f"{dataset.schema}; lines with a problem: {dataset.bad:,}; repeated: {dataset.duplicates:,}"
         f"{f'; hidden: {dataset.hidden:,}' if dataset.hidden else ''}"

@@ -12,12 +12,11 @@ from engine import orders
 from engine.core.errors import RunError, StudioError
 from engine.core.home import Home
 from engine.data.nouns import Dataset
-from engine.results.versions import Versions
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
 from studio.terminal.evaluating import evaluate_version, print_evaluation
 from studio.terminal.show import quiet, say, seconds_words
-from studio.terminal.waiting import version_of
+from studio.terminal.waiting import NO_VERSION, version_of
 from studio.terminal.watching import watch
 
 
@@ -60,10 +59,9 @@ def run_demo(home: Home) -> DemoResult:
                 "The demo's run did not finish.", f"It is {view.state.value}.", f"Go on: peft-studio resume {run}"
             )
         )
-    versions = Versions(home.versions)
-    version = version_of(versions, view)
+    version = version_of(home, view)
     if version is None:
-        raise RunError("The run left no version.", "Nothing was saved after training.", "Look at the run's log.")
+        raise RunError(NO_VERSION, "Nothing was saved after training.", "Look at the run's log.")
     say("[bold]3.[/] Asking both models the held-out questions.")
     result = evaluate_version(home, version.id)
     seconds = time.monotonic() - started

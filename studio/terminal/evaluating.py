@@ -13,6 +13,7 @@ from rich.markup import escape
 from engine import orders
 from engine.core.errors import DataError, RunError, StudioError
 from engine.core.home import Home
+from engine.judging import model_meant
 from engine.results.evaluation import Evaluation, Example
 from engine.results.following import advice_for
 from engine.results.judging import CRITERIA, Chosen, checked
@@ -25,6 +26,8 @@ from engine.spec.records import RunState
 from engine.spec.suite import Check, Pattern, Side
 from studio.terminal.command import HomeOption, JsonOption, command
 from studio.terminal.judging import judged, print_judged
+from studio.terminal.labels import print_labels
+from studio.terminal.ordering import model_words
 from studio.terminal.show import console, print_card, print_json, table
 from studio.terminal.waiting import evaluation_of
 from studio.terminal.watching import ended, watch
@@ -70,22 +73,31 @@ def evaluate(
         checks=tuple(check_of(path) for path in check or []),
     )
     place = Home.open(home)
-    chosen = _judge_of(judge_model, judge_url, criterion or [])
+    chosen = _judge_of(place, judge_model, judge_url, criterion or [])
     result = evaluate_version(place, version, measuring)
+    problem: StudioError | None = None
     if chosen:
-        result = judged(place, result, chosen, judge_key)
+        try:
+            result = judged(place, result, chosen, judge_key)
+        except StudioError as error:  # what was measured is shown all the same
+            problem = error
+    if not json:
+        print_evaluation(result)
+        print_advice(place, result.version)
+    if problem is not None:
+        raise problem
     if json:
-        return print_json(result)
-    print_evaluation(result)
-    print_advice(place, result.version)
-    return None
+        print_json(result)
 
 
-def _judge_of(model: str, url: str, criteria: Sequence[str]) -> Chosen | None:
+def _judge_of(home: Home, model: str, url: str, criteria: Sequence[str]) -> Chosen | None:
     """The judge that the options mean, looked at before anything is asked. Raises DataError."""
     if not (model or url or criteria):
         return None
-    return checked(Chosen(model=model, url=url, criteria=tuple(dict.fromkeys(criteria)) or tuple(CRITERIA)))
+    chosen = checked(Chosen(model=model, url=url, criteria=tuple(dict.fromkeys(criteria)) or tuple(CRITERIA)))
+    if not chosen.url:
+        model_meant(home, Versions(home.versions), model_words(chosen.model))
+    return chosen
 
 
 def print_advice(home: Home, version_id: str) -> None:
@@ -125,8 +137,9 @@ def check_of(path: Path) -> Check:
     try:
         return Check(name=path.stem, source=path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "It is not UTF-8 text"
         raise DataError(
-            f"The check {path} cannot be read.", f"{error}.", "Name a Python file with a function `check`."
+            f"The check {path} cannot be read.", f"{why}.", "Name a Python file with a function `check`."
         ) from error
 
 
@@ -181,6 +194,8 @@ def print_evaluation(result: Evaluation) -> None:
     heads = ("measure", ">base", ">tuned", ">difference", ">95 % interval", ">p (Holm)", "effect")
     table(heads, [_row(each) for each in result.results])
     console.print()
+    if result.confusion:
+        print_labels(*result.confusion)
     if result.judged:
         print_judged(result.judged)
     for problem in result.problems:

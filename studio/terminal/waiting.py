@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import anyio
+
 from engine import orders
 from engine.core.errors import RunError, StudioError
 from engine.core.home import Home
@@ -15,23 +17,46 @@ from engine.spec.folder import RunFolder
 from engine.spec.records import RunState
 from studio.terminal.show import say
 
-PATIENCE_SECONDS = 20.0
+ASKED_AFTER_SECONDS = 1.0
+"""The holder is asked how far it is when there is nothing yet, and every so often again."""
 SAID_AFTER_SECONDS = 3.0
 LOOK_SECONDS = 0.1
+NO_VERSION = "The run left no version."
 HOLDERS = 5
 """How many keepers are started for one verdict: each may be ended from outside, but something else is wrong then."""
 
 
-def version_of(versions: Versions, view: RunView) -> Version | None:
-    """The version a run became; None for a run that makes none."""
+def version_of(home: Home, view: RunView) -> Version | None:
+    """The version that a training run became; waits as long as the Home's holder is at it.
+
+    None for a run that became none: it failed, left nothing to keep, or its version was deleted. Raises StudioError
+    with why it could not be kept, after that was tried once more.
+    """
     if view.state not in (RunState.COMPLETED, RunState.STOPPED):
         return None
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    versions, begun = Versions(home.versions), time.monotonic()
+    asked, told, again = begun, False, True
+    while True:
         if version := versions.of_run(view.id):
             return version
-        time.sleep(0.1)
-    return None
+        now = time.monotonic()
+        if not told and now - begun > SAID_AFTER_SECONDS:
+            told = True
+            say("Keeping the version ...")
+        if now - asked > ASKED_AFTER_SECONDS:
+            ending = anyio.run(orders.ask, home, orders.SeeEnding(run=view.id, again=again), orders.Ending)
+            if ending.done:
+                return _kept(versions, view.id, ending)
+            asked, again = time.monotonic(), False
+        time.sleep(LOOK_SECONDS)
+
+
+def _kept(versions: Versions, run: str, ending: orders.Ending) -> Version | None:
+    """What there is once nothing more will come."""
+    found = versions.of_run(run)
+    if found is None and ending.why is not None:
+        raise StudioError.from_card(ending.why)
+    return found
 
 
 def evaluation_of(home: Home, version: Version, run: str) -> Evaluation:

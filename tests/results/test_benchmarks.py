@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import venv
 from importlib.util import find_spec
@@ -15,18 +16,21 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from engine.core.errors import DataError
 from engine.results.benchmarks import benchmarked
+from engine.results.tasks import public_tasks, tasks_in
 from engine.spec.answers import BASE
-from engine.spec.benchmarks import TaskScore
+from engine.spec.benchmarks import LIBRARY, MARK, TaskScore, installed
 from engine.spec.exits import Exit
 from engine.spec.files import LineReader, LineWriter, write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import Control, LaunchRecord
 from engine.spec.runspec import AdapterRef, BenchmarkJob, ModelRef
-from engine.worker.benchmark import LIBRARY, MARK, Benchmark, _see_these_libraries
+from engine.worker.benchmark import Benchmark, _see_these_libraries
 from engine.worker.control import ControlFile
 from engine.worker.fault import Fault
 from engine.worker.reporter import Reporter
+from studio.terminal.benchmarking import tasks_of
 from tests.making import run_folder, train_spec
 
 HARNESS = """
@@ -42,8 +46,14 @@ with asked.open("a") as file:
     file.write(json.dumps({"words": words, "model": model, "offline": os.environ["HF_HUB_OFFLINE"]}) + "\\n")
 if given["--tasks"] == "unheard-of":
     sys.exit("Tasks were not found: unheard-of")
+if given["--tasks"] == "elsewhere":
+    sys.exit("ConnectionError: Couldn't reach 'x/elsewhere' on the Hub (OfflineModeIsEnabled)")
 if given["--tasks"] == "slow":
     time.sleep(60)
+if given["--tasks"] == "steps":
+    print("Running loglikelihood requests:  50%|#####     | 20/40", end="\\r", file=sys.stderr, flush=True)
+    time.sleep(0.5)
+    print("Running loglikelihood requests: 100%|##########| 40/40", file=sys.stderr, flush=True)
 tuned = "peft" in model
 out = pathlib.Path(given["--output_path"]) / "model"
 out.mkdir(parents=True)
@@ -167,18 +177,38 @@ def test_a_stopped_benchmark_ends_the_harness_and_a_resumed_one_asks_only_what_i
     assert [each["words"] for each in asked(environment) if "toy" in each["words"]] == [asked(environment)[-1]["words"]]
 
 
-def test_what_the_harness_says_when_it_fails_is_on_the_card(tmp_path: Path, environment: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "exit_code", "what", "why"),
+    [
+        ("unheard-of", Exit.BAD_DATA, "could not be run", "Tasks were not found: unheard-of"),
+        ("elsewhere", Exit.MISSING_FILES, "not on this machine yet", "may not use the network"),
+    ],
+)
+def test_what_the_harness_says_when_it_fails_is_on_the_card(
+    tmp_path: Path, environment: Path, task: str, exit_code: Exit, what: str, why: str
+) -> None:
     with pytest.raises(Fault, match=r".*") as caught:
-        attempt(made(tmp_path / "run", job(environment, tasks=("unheard-of",))))
-    assert "Tasks were not found: unheard-of" in caught.value.card.why
+        attempt(made(tmp_path / "run", job(environment, tasks=(task,))))
+    assert caught.value.exit_code is exit_code and what in caught.value.card.what and why in caught.value.card.why
 
 
-def test_the_harness_is_installed_once_and_a_failure_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("pip", "why"),
+    [
+        ("ERROR: No matching distribution found", "pip said: ERROR: No matching distribution found"),
+        ("WARNING: Retrying after connection broken by 'NewConnectionError'\nERROR: No matching", "has no network now"),
+    ],
+    ids=["refused", "offline"],
+)
+def test_the_harness_is_installed_once_and_a_failure_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pip: str, why: str
+) -> None:
     calls: list[list[str]] = []
     codes = iter([1, 0])
 
-    def wait(_self: Benchmark, words: list[str], *, online: bool) -> int:
+    def wait(self: Benchmark, words: list[str], *, online: bool, begun: int | None = None) -> int:
         calls.append(words)
+        (self.folder.path / "harness.txt").write_text(pip)
         return next(codes) if "pip" in words else 0
 
     monkeypatch.setattr(Benchmark, "_wait", wait)
@@ -189,9 +219,40 @@ def test_the_harness_is_installed_once_and_a_failure_is_said(tmp_path: Path, mon
     with pytest.raises(Fault) as caught:
         attempt(made(tmp_path / "run", job(place)))
     assert caught.value.exit_code is Exit.MISSING_LIBRARY and not (place / MARK).exists()
+    assert why in caught.value.card.why and not installed(place)
     assert attempt(made(tmp_path / "again", job(place))) is Exit.COMPLETED
     assert (place / MARK).read_text() == LIBRARY
-    assert sum("pip" in words for words in calls) == 2
+    assert sum("pip" in words for words in calls) == 2 and installed(place)
+
+
+def test_a_python_without_pip_for_environments_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise subprocess.CalledProcessError(1, ["ensurepip"])
+
+    monkeypatch.setattr("engine.worker.benchmark.venv.EnvBuilder.create", refuse)
+    with pytest.raises(Fault) as caught:
+        attempt(made(tmp_path / "run", job(tmp_path / "env")))
+    assert any("python3-venv" in action.label for action in caught.value.card.actions)
+
+
+def test_without_tasks_the_harness_is_only_installed(tmp_path: Path, environment: Path) -> None:
+    folder = made(tmp_path / "run", job(environment, tasks=()))
+    assert attempt(folder) is Exit.COMPLETED
+    assert not list(environment.rglob("asked.jsonl")) and not folder.results_file.exists()
+
+
+def test_how_far_it_is_is_told_on_the_way_and_not_of_the_model_before(
+    tmp_path: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(Reporter, "at", lambda self, step, total: told.append((step, total)))
+    monkeypatch.setattr("engine.worker.benchmark.LOOK_SECONDS", 0.02)
+    assert attempt(made(tmp_path / "run", job(environment, tasks=("steps",)))) is Exit.COMPLETED
+    steps = [step for step, _ in told]
+    assert steps == sorted(steps) and {total for _, total in told} == {200}
+    assert {50, 150} <= set(steps) and steps[-1] == 200
 
 
 def test_the_difference_comes_with_its_evidence_and_knows_which_way_is_better(tmp_path: Path) -> None:
@@ -211,6 +272,25 @@ def test_the_difference_comes_with_its_evidence_and_knows_which_way_is_better(tm
     assert found[2].paired is None
     back = benchmarked(tmp_path / "results.jsonl", "nobody")
     assert back == ()
+
+
+def test_the_tasks_of_a_folder_are_found_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "a.yaml").write_text("task: shop_faq  # questions\ndataset_path: json\n")
+    (tmp_path / "more" / "b.yml").write_text("group: 'shop all'\ngroup: shop\ntask:\n  - shop_faq\n")
+    (tmp_path / "c.yaml").write_text('include: a.yaml\nprocess: !function x.y\ntask: "shop_mail"\n')
+    assert tasks_in(tmp_path) == ("shop_faq", "shop_mail", "shop")
+    assert tasks_of([], tmp_path) == ("shop_faq", "shop_mail", "shop") and tasks_of(["mmlu"], tmp_path) == ("mmlu",)
+    for folder, what in ((tmp_path / "none", "not there"), (tmp_path / "empty", "no tasks")):
+        if "empty" in folder.name:
+            folder.mkdir()
+        with pytest.raises(DataError, match=what):
+            tasks_in(folder)
+
+
+def test_the_public_tasks_are_those_that_the_harness_knows() -> None:
+    assert {"hellaswag", "mmlu", "truthfulqa_mc2"} == {each.name for each in public_tasks()}
+    assert all(each.about.endswith(".") and each.examples > 0 for each in public_tasks())
 
 
 @pytest.mark.worker

@@ -20,6 +20,7 @@ from engine.results.versions import Versions
 from engine.spec.answers import BASE, Answer
 from engine.spec.suite import LABEL_SUITE, Metric
 from tests.results.made import asked_of, evaluation_of, finished_run, spec_of, version_in
+from tests.results.test_evaluation import answer
 
 SHARES = {"a": 0.2, "b": 0.9, "c": 0.85}
 
@@ -55,6 +56,23 @@ def test_the_best_is_marked_and_its_lead_is_tested(three: Comparison) -> None:
     assert three.verdict == (
         "b is better in token F1 than a, on 60 held-out examples of “support”. No difference is shown against c."
     )
+
+
+def test_macro_f1_is_compared_on_the_rows_that_all_were_asked(tmp_path: Path) -> None:
+    wanted = ["spam", "fine"] * 10
+    base = [answer(i, BASE, "fine", label) for i, label in enumerate(wanted)]
+    right = [answer(i, "tuned", label, label) for i, label in enumerate(wanted)]
+    wrong = [answer(i, "tuned", "spam", label) for i, label in enumerate(wanted)]
+    found = []
+    for name, said in (("a", right), ("b", wrong[:2]), ("c", wrong)):
+        (tmp_path / name).mkdir()
+        asked = asked_of(tmp_path / name, [*base, *said], LABEL_SUITE)
+        found.append(Compared(subject=subject(name), evaluation=asked))
+    (of_all,) = [row for row in compare([found[0], found[2]]).measures if row.name == "macro_f1"]
+    assert [mean.value for mean in of_all.means if mean] == [1.0, pytest.approx(1 / 3)] and of_all.best == (0,)
+    (of_two,) = [row for row in compare(found[:2]).measures if row.name == "macro_f1"]
+    assert [mean.value for mean in of_two.means if mean] == [1.0, pytest.approx(1 / 3)]
+    assert of_two.base and of_two.base.value == pytest.approx(1 / 3) and not of_two.base.has_interval
 
 
 def test_each_two_are_told_apart_by_every_measure_that_decides_the_main_one_first(three: Comparison) -> None:

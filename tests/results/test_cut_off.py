@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -11,25 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import msgspec
 import psutil
 import pytest
 
+from engine import orders
 from engine.core.errors import StudioError
 from engine.core.home import Home
 from engine.engine import Engine
+from engine.outcomes import Outcomes
 from engine.results.after import keep_verdicts, never_scored, verdict_of_run, why_unscored
 from engine.results.versions import Version, Versions
+from engine.runs.index import view_of
+from engine.runs.views import RunView
 from engine.spec.answers import BASE, Answer
 from engine.spec.files import LineWriter, write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import LaunchRecord, RunState, StateRecord
 from engine.spec.runspec import AdapterRef
 from engine.spec.suite import Check, Suite
-from studio.terminal.waiting import evaluation_of
+from studio.terminal.waiting import evaluation_of, version_of
 from tests.making import train_spec
 from tests.results.answering import evaluation_folder, job_for
-from tests.results.made import version_in
+from tests.results.made import finished_run, spec_of, version_in
 
 pytestmark = pytest.mark.anyio
 KEEPER = "import sys, engine.keeper as program\nprogram.IDLE_SECONDS = 0.5\nsys.exit(program.main(sys.argv[1]))\n"
@@ -65,7 +71,7 @@ def answered(home: Home, version: Version, *checks: Check, rows: int = 8, run: s
     job = job_for(Path("model"), Path("rows"), home.answers, AdapterRef(name=version.id, path="adapter"))
     suite = Suite(metrics=("exact_match",), checks=checks)
     folder = evaluation_folder(home.runs / run, msgspec.structs.replace(job, suite=suite))
-    write_struct(folder.launch_file, LaunchRecord(attempt=0, pid=0, process_started=0, host="", time=0, threads=1))
+    launched(folder)
     answer(folder, version, rows)
     folder.write_state(StateRecord(state=RunState.COMPLETED, step=10, total_steps=10))
     return folder
@@ -170,6 +176,76 @@ async def test_a_version_that_is_gone_keeps_no_other_from_its_verdict(home: Home
     folder.spec_file.write_text(json.dumps(spec), encoding="utf-8")
     await keep_verdicts(versions, folder, home.datasets, anyio.CapacityLimiter(1))
     assert verdict_of_run(versions, second, folder) and why_unscored(first, folder) is None
+
+
+def completed(home: Home, monkeypatch: pytest.MonkeyPatch) -> RunView:
+    """A training run that has ended, seen by a terminal that asks the holder often; nobody has made its version."""
+    monkeypatch.setattr("studio.terminal.waiting.ASKED_AFTER_SECONDS", 0.05)
+    folder = finished_run(home.runs, spec_of("run-1"))
+    launched(folder)
+    return view_of(folder)
+
+
+def launched(folder: RunFolder) -> None:
+    write_struct(folder.launch_file, LaunchRecord(attempt=0, pid=0, process_started=0, host="", time=0, threads=1))
+
+
+async def test_the_terminal_waits_for_a_version_as_long_as_it_is_being_made(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, ready, found = completed(home, monkeypatch), anyio.Event(), list[Version | None]()
+    asked: list[bool] = []
+    ending = Outcomes.ending
+
+    async def slowly(*_: object) -> None:
+        await ready.wait()
+
+    async def look() -> None:
+        found.append(await anyio.to_thread.run_sync(version_of, home, view))
+
+    def told(self: Outcomes, words: str, *, again: bool = False) -> orders.Ending:
+        asked.append(again)
+        return ending(self, words, again=again)
+
+    monkeypatch.setattr("engine.outcomes.note_end", slowly)
+    monkeypatch.setattr(Outcomes, "ending", told)
+    async with Engine.open(home.path), anyio.create_task_group() as group:
+        group.start_soon(look)
+        await until(lambda: len(asked) > 2)
+        assert not found and asked[:2] == [True, False]
+        ready.set()
+        await until(lambda: bool(found))
+    assert found[0] and found[0].run == "run-1"
+
+
+async def test_a_version_that_could_not_be_kept_says_why_and_is_tried_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, tried = completed(home, monkeypatch), list[str]()
+
+    def full(_self: Versions, version: Version, _run: RunFolder) -> None:
+        tried.append(version.id)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Versions, "_write", full)
+        async with Engine.open(home.path) as engine:
+            await until(lambda: not engine.runs.busy)
+            with pytest.raises(StudioError, match="The disk is full"):
+                await anyio.to_thread.run_sync(version_of, home, view)
+            assert len(tried) == 2  # at the run's end, and when it was asked for
+    async with Engine.open(home.path) as engine:  # with room again it is made without being asked for
+        await until(lambda: Versions(home.versions).of_run("run-1") is not None)
+        await until(lambda: engine.outcomes.ending("run-1") == orders.Ending(done=True))
+
+
+async def test_a_version_that_was_deleted_is_not_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = completed(home, monkeypatch)
+    async with Engine.open(home.path) as engine:
+        await until(lambda: bool(engine.outcomes.versions.value))
+        await engine.outcomes.care_for("run-1", "delete")
+        with anyio.fail_after(10):
+            assert await anyio.to_thread.run_sync(version_of, home, view) is None
 
 
 @pytest.mark.worker

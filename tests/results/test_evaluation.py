@@ -66,6 +66,13 @@ def test_answers_that_were_right_and_are_not_any_more_are_worse(tmp_path: Path) 
     assert found.outcome == "worse" and "worse than the base: exact match -75 points" in found.verdict
 
 
+def test_of_too_few_examples_no_score_says_that_it_is_good_enough(tmp_path: Path) -> None:
+    few = asked_of(tmp_path, rows(3, 3)).score
+    assert few and few.value == 100.0 and (few.band, few.gate) == (None, None)
+    assert few.words.startswith("100 of 100, on 3 held-out examples") and "good enough" not in few.words.split(":")[0]
+    assert "too few to say what it is good enough for" in few.words and "Not measured: judge" in few.words
+
+
 def test_only_rows_that_both_answered_count(tmp_path: Path) -> None:
     part = rows(30, 20)[:-5]
     assert asked_of(tmp_path, part).base.examples == 25

@@ -122,6 +122,18 @@ def test_of_many_labels_the_most_frequent_are_shown_and_all_are_counted() -> Non
     assert swapped.accuracy == pytest.approx(118 / 120)
 
 
+def test_a_confusion_that_is_cut_keeps_every_answer_and_says_what_is_left_out() -> None:
+    wanted = ["a"] * 4 + ["b"] * 3 + ["c"] * 2
+    found = confusion(["a", "b", "c", "no idea", "b", "b", "a", "c", "b"], wanted, labels_of(wanted))
+    cut = found.first(2)
+    assert cut.counts == ((1, 1, 2), (1, 2, 0))  # "c" and "no idea" are something else now
+    assert (cut.accuracy, cut.macro_f1) == (found.accuracy, found.macro_f1)
+    assert cut.left_out == "The 2 most frequent of 3 labels are shown." and found.left_out == ""
+    assert found.first(9) == found
+    assert found.in_words.startswith("Most often mistaken: ") and "b for a, once" in found.in_words
+    assert confusion(wanted, wanted, labels_of(wanted)).in_words == "Every label was answered rightly."
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

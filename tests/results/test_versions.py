@@ -298,3 +298,15 @@ def test_what_cannot_be_trained_on_says_so(versions: Versions, tmp_path: Path, m
     version = version_in(versions, tmp_path / "runs", "run-1", method=METHODS[method])  # type: ignore[arg-type]
     with pytest.raises(PlanError, match="cannot go on"):
         continuation(versions, msgspec.structs.replace(version, model_path=str(folder), model_fingerprint=""))
+
+
+def test_who_sees_an_evaluation_of_a_run_sees_the_versions_own_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = Versions(tmp_path / "versions")
+    version = version_in(versions, tmp_path / "runs", "run-1")
+    written: list[str] = []
+    monkeypatch.setattr("engine.results.versions.write_struct", lambda path, _: written.append(path.name))
+    found = evaluation_of(tmp_path, version.id, 0.5)
+    versions.keep_evaluation(version, found)
+    assert written == ["evaluation.json", f"{found.run}.json"]

@@ -103,6 +103,13 @@ def test_versions_are_measured_compared_cared_for_and_packed(home: Home, dataset
     assert len(evaluations) == 2
     assert [each.base for each in evaluations[0].examples] == [each.base for each in evaluations[1].examples]
 
+    code, _, said = call(home.path, "eval", first.id, "--judge-model", "nobody")
+    assert code == 1 and "There is no judge “nobody”." in said
+    assert len(Versions(home.versions).evaluations(first)) == 2  # refused before anything was asked
+    nowhere = ("--judge-model", "x", "--judge-url", "http://127.0.0.1:9/v1")
+    code, shown, said = call(home.path, "eval", first.id, *nowhere)
+    assert code == 1 and "There are too few examples to tell" in shown and "The judge does not answer." in said
+
     answer(home.path, "versions", "use", first.id)
     answer(home.path, "versions", "use", second.id)
     assert answer(home.path, "versions", "back", "shop")["version"] == first.id

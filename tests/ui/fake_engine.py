@@ -165,6 +165,8 @@ class FakeEngine:
         self.outcomes: Any = FakeOutcomes(self.runs)
         self.hosts = FakeHosts()
         self.exports: Any = FakeExports()
+        self.benchmarks: Any = None
+        """The engine's own, once a test furnishes it (tests/ui/results_home.py)."""
         self.storage = Storage(self.home)
         self.store: Any = LazyStore(self.home.database)
         self.drafts = Drafts(self.store, self.home.path / drafts.COPY)

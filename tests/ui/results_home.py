@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from engine.benchmarking import Benchmarks
 from engine.data.nouns import Dataset
 from engine.exports import Exports
 from engine.outcomes import Outcomes
@@ -20,7 +21,7 @@ from engine.spec.exports import Certificate, Check, Exchange, Mismatch
 from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Method
-from engine.spec.records import LaunchRecord, RunState, StateRecord
+from engine.spec.records import Card, LaunchRecord, RunState, StateRecord
 from engine.spec.runspec import AdapterRef, DataRef, EvaluateJob, ModelRef, TrainJob
 from tests.making import LORA
 from tests.results.made import dataset_in, evaluation_of, finished_run, spec_of
@@ -28,12 +29,13 @@ from tests.ui.fake_engine import HARDWARE, FakeEngine
 
 
 def furnish(engine: FakeEngine) -> FakeEngine:
-    """The engine's own planning, outcomes and exports in place of the fakes; runs are still only written down."""
+    """The engine's own planning, outcomes, benchmarks and exports in place of the fakes; runs are only written down."""
     calibrations = Calibrations(engine.home.path, engine.home.runs)
     planning = Planning(engine.home, engine.settings, engine.library, calibrations)
     planning.hardware.set(HARDWARE)
     outcomes = Outcomes(engine.home, engine.library, engine.runs, planning, calibrations)  # type: ignore[arg-type]
     engine.planning, engine.outcomes = planning, outcomes
+    engine.benchmarks = Benchmarks(engine.home, engine.runs, planning, outcomes)  # type: ignore[arg-type]
     engine.exports = Exports(engine.home, engine.runs, planning, outcomes)  # type: ignore[arg-type]
     return engine
 
@@ -137,9 +139,16 @@ def exported(engine: FakeEngine, version: Version, *, passed: bool | None, folde
 
 def at_work(engine: FakeEngine, run: str, step: int, total: int) -> None:
     """A queued run has begun and is this far."""
+    stands(engine, run, RunState.RUNNING, step, total)
+
+
+def stands(
+    engine: FakeEngine, run: str, state: RunState, step: int = 0, total: int = 0, error: Card | None = None
+) -> None:
+    """A queued run began, and is in this state now."""
     folder = RunFolder(engine.home.runs / run)
     me = psutil.Process()
     launch = LaunchRecord(attempt=0, pid=me.pid, process_started=me.create_time(), host="here", time=0.0, threads=1)
     write_struct(folder.launch_file, launch)
-    folder.write_state(StateRecord(state=RunState.RUNNING, step=step, total_steps=total))
+    folder.write_state(StateRecord(state=state, step=step, total_steps=total, error=error))
     engine.runs.refresh(run)

@@ -64,6 +64,7 @@ async def test_three_versions_stand_side_by_side(show, home: FakeEngine, width):
     assert client.says("support v1.1.0 against support v1.0.0") and client.says("no difference shown")
     assert client.says("rate ratio") and client.says("16.0")
     assert client.says("Score of 100") and client.says("not known")
+    assert client.says("cost is not known: nothing was kept of the machine")
     ties = sum(each.apart == 0 for each in (await home.outcomes.compare([v.id for v in versions])).examples)
     assert client.says(f"{ties} of 60 answered alike")
 

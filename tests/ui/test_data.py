@@ -163,7 +163,7 @@ async def test_a_removed_list_of_problems_is_explained(show, engine: FakeEngine,
     made = await engine.library.add(pairs(tmp_path), "better answers")
     (engine.home.datasets / made.id / "problems.jsonl").unlink()
     client = await opened(show, made, "Findings (1)")
-    await client.until(lambda: client.says("A file could not be read or written."))
+    await client.until(lambda: client.says("A file or folder is not there."))
 
 
 async def test_fine_tuning_with_it_opens_the_wizard_with_a_use_case_and_the_data(show, engine: FakeEngine):

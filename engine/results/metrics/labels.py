@@ -13,6 +13,8 @@ OTHER = "(something else)"
 """What is counted for an answer that is none of the labels."""
 MOST_LABELS = 50
 """Labels that a confusion shows; accuracy and F1 are of all."""
+MISTAKES_SAID = 3
+"""Confusions of one label with another that are put in words."""
 
 
 class Confusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,40 @@ class Confusion(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: float
     macro_f1: float
     every: int = 0
+
+    def first(self, count: int) -> Confusion:
+        """The same with `count` labels at most, the most frequent; other answers go to the last column."""
+        if count >= len(self.labels):
+            return self
+        counts = tuple((*row[:count], sum(row[count:])) for row in self.counts[:count])
+        every = max(self.every, len(self.labels))
+        return msgspec.structs.replace(self, labels=self.labels[:count], counts=counts, every=every)
+
+    @property
+    def left_out(self) -> str:
+        """How many labels are not shown, in a sentence; empty where all are."""
+        if self.every <= len(self.labels):
+            return ""
+        return f"The {len(self.labels)} most frequent of {self.every} labels are shown."
+
+    @property
+    def in_words(self) -> str:
+        """The labels most often taken for others, in a sentence."""
+        heads = (*self.labels, OTHER)
+        wrong = [
+            (count, self.labels[wanted], heads[place])
+            for wanted, counts in enumerate(self.counts)
+            for place, count in enumerate(counts)
+            if count and place != wanted
+        ]
+        if not wrong:
+            return "Every label was answered rightly."
+        most = sorted(wrong, reverse=True)[:MISTAKES_SAID]
+        return f"Most often mistaken: {'; '.join(f'{a} for {b}, {_times(count)}' for count, a, b in most)}."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def labels_of(references: Sequence[str]) -> tuple[str, ...]:
