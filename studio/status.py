@@ -19,7 +19,8 @@ from engine.runs.views import RunView
 from engine.spec.records import RunState
 from studio.attention import wrong
 from studio.hooks import go, use_engine, use_surroundings, use_topic
-from studio.kit import act, component, gigabytes, muted, percent, plural
+from studio.kit import component, gigabytes, muted, percent, plural
+from studio.kit.pressed import pressable
 from studio.theme import S1, S3, S4, Ink
 
 STATUS = 28
@@ -156,15 +157,8 @@ def _button(part: Part) -> ft.Control:
     icon, color = marks.get(part.kind, (None, Ink.MUTED))
     words = muted(part.words, no_wrap=True, color=Ink.TEXT if icon else Ink.MUTED)
     face = ft.Row([*([ft.Icon(icon, size=14, color=color)] if icon else []), words], spacing=S1, tight=True)
-    box = ft.Container(
-        ft.Semantics(content=face, exclude_semantics=True),
-        on_click=act(lambda: go(part.route)),
-        ink=True,
-        height=STATUS,
-        padding=ft.Padding.symmetric(horizontal=S1),
-        alignment=ft.Alignment.CENTER,
-    )
-    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, label=part.words))
+    padding = ft.Padding.symmetric(horizontal=S1)
+    return pressable(face, lambda: go(part.route), name=part.words, height=STATUS, padding=padding)
 
 
 def _device(hardware: Any) -> str:

@@ -13,10 +13,8 @@ import msgspec
 from studio.guides import Term, terms_in
 from studio.kit import text
 from studio.kit.guard import act, component
+from studio.kit.pressed import AROUND, Face, Spoken, hover_tip
 from studio.theme import BODY, RADIUS_FIELD, S1, S2, SANS, SMALL, Ink
-
-ONE_LINE = 24
-"""Letters that stand on one line wherever a term may stand."""
 
 
 class Tip(msgspec.Struct, frozen=True, eq=False):
@@ -44,8 +42,8 @@ def dotted(size: float, color: str, known: object = True) -> ft.TextStyle:
     )
 
 
-def explanation(known: Term) -> ft.Control:
-    """A term's meaning and example, below the word while it has the focus."""
+def explanation(known: Term, *, live: bool = True) -> ft.Control:
+    """A term's meaning and example, below the word while it has the focus. With `live` it is read out as it appears."""
     return ft.Semantics(
         content=ft.Container(
             ft.Column(
@@ -58,7 +56,7 @@ def explanation(known: Term) -> ft.Control:
             padding=ft.Padding.symmetric(horizontal=S2, vertical=S1),
         ),
         container=True,
-        live_region=True,
+        live_region=live,
     )
 
 
@@ -72,26 +70,45 @@ def use_tip(known: Term | None) -> tuple[Tip | None, list[ft.Control]]:
 
 @component
 def Explained(words: str, known: Term | None, help: str = "", size: float = BODY, color: str = Ink.TEXT) -> Any:
-    """A word with what it means behind it."""
+    """A word with what it means behind it: a description for screen readers, shown while the keyboard is on it."""
     shown, show = ft.use_state(False)
-    button = ft.TextButton(
+    focused, focus = ft.use_state(False)
+    meant = tip_words(known, help)
+
+    def come() -> None:
+        focus(True)
+        show(True)
+
+    def leave() -> None:
+        focus(False)
+        show(False)
+
+    word = ft.TextButton(
         content=ft.Text(words, style=dotted(size, color, known)),
-        tooltip=tip_words(known, help) or None,
-        on_click=act(lambda: show(True)),
-        on_focus=act(lambda: show(True)),
-        on_blur=act(lambda: show(False)),
-        style=ft.ButtonStyle(
+        tooltip=hover_tip(meant),
+        on_click=act(lambda: show(lambda now: not now)),
+        on_focus=act(come),
+        on_blur=act(leave),
+        style=Face(
             animation_duration=0,
-            padding=ft.Padding.symmetric(horizontal=0, vertical=0),
-            side={ft.ControlState.FOCUSED: ft.BorderSide(2, Ink.FILL)},
+            padding=0,
+            side={ft.ControlState.FOCUSED: AROUND},
             shape=ft.RoundedRectangleBorder(radius=RADIUS_FIELD),
             alignment=ft.Alignment.CENTER_LEFT,
-            visual_density=ft.VisualDensity.COMPACT,
+            minimum_size=ft.Size(0, size * 1.5),
         ),
-        height=size * 1.5 if len(words) <= ONE_LINE else None,  # a longer one may break
     )
-    lines = [explanation(known)] if shown and known else []
-    return ft.Column([ft.MergeSemantics(content=button), *lines], spacing=S1, tight=True)
+    said = Spoken(
+        content=word,
+        label=words,
+        hint=meant or None,
+        focusable=True,
+        focused=focused,
+        exclude_semantics=True,  # it explains and does nothing: to screen readers it is no button
+        container=True,
+    )
+    lines = [explanation(known, live=False)] if shown and known else []
+    return ft.Column([said, *lines], spacing=S1, tight=True)
 
 
 def termed(words: str, *, size: float = SMALL, color: str = Ink.MUTED) -> ft.Control:

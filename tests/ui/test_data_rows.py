@@ -40,8 +40,7 @@ async def opened(show, engine: FakeEngine, folder: Path, tab: str, width: int = 
 
 
 async def choose(client: Client, label: str, key: str) -> None:
-    menus = [each.content for each in client.find(ft.Semantics, label=label) if isinstance(each.content, ft.Dropdown)]
-    await client.event(menus[0], "select", key)
+    await client.event(client.find(ft.DropdownM2, label=label)[0], "change", key)
     await client.settle(30)
 
 
