@@ -14,7 +14,7 @@ import flet as ft
 
 from studio.kit import text
 from studio.kit.guard import Handler, act, component, toast
-from studio.kit.pressed import hover_tip, ringed
+from studio.kit.pressed import Spoken, hover_tip, ringed
 from studio.kit.terms import Tip, dotted
 from studio.theme import BODY, MONO, RADIUS_FIELD, SANS, Ink
 
@@ -139,7 +139,7 @@ def TextField(
         hand_over(draft)
         _heard(tip, False)
 
-    return _box(
+    field = _box(
         label,
         hint,
         tip,
@@ -156,6 +156,14 @@ def TextField(
         text_style=ft.TextStyle(size=13, font_family=MONO, color=Ink.TEXT) if mono else None,
         **_several(lines),
     )
+    return _described(field, tip)
+
+
+def _described(field: ft.Control, tip: Tip | None, name: str = "") -> ft.Control:
+    """A field with what its term means as its description, and a name where it shows none."""
+    if tip is None and not name:
+        return field
+    return ft.MergeSemantics(content=Spoken(content=field, label=name or None, hint=tip.words if tip else None))
 
 
 def told_of_theirs(name: str, take: Handler) -> None:
@@ -281,7 +289,7 @@ def Choice(
         content_padding=ft.Padding.symmetric(horizontal=12, vertical=8),
         dense=True,
     )
-    return ft.MergeSemantics(content=ft.Semantics(content=menu, label=name or None))
+    return _described(menu, tip, name)
 
 
 def _option(key: str, words: str) -> ft.dropdownm2.Option:
@@ -308,7 +316,7 @@ def Switch(value: bool, on_change: Callable[[bool], object], label: str = "", ti
         on_blur=act(lambda: heard(False)),
         active_color=Ink.FILL,
     )
-    return ft.MergeSemantics(content=ringed(switch, focused))
+    return _described(ringed(switch, focused), tip)
 
 
 @component

@@ -86,6 +86,13 @@ def pressable(
     return ft.MergeSemantics(content=said, expand=expand)
 
 
+def passed_over(content: ft.Control, on_click: Handler, *, name: str) -> ft.Control:
+    """A thing to press that Tab passes over, for what stands below everything that scrolls: Tab goes by place, and
+    would come by after each line of a long page. Whatever it does has a key of its own, too."""
+    box = ft.Container(ft.Semantics(content=content, exclude_semantics=True), on_click=act(on_click))
+    return ft.MergeSemantics(content=Spoken(content=box, button=True, label=name))
+
+
 def unsaid(content: ft.Control, name: str) -> str:
     """The words of a content that its name does not say."""
     known = name.casefold()

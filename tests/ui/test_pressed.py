@@ -10,6 +10,7 @@ from studio.guides import term_of
 from studio.kit import Explained, Switch, body, card, card_with_tools, chip, component, muted, row
 from studio.kit.pressed import AROUND, RING, Spoken, unsaid
 from studio.kit.table import Head, Tick, heads
+from studio.kit.terms import explained_on
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
 from tests.ui.test_kit import drawn
@@ -80,12 +81,27 @@ async def test_a_term_is_no_button_and_its_meaning_is_a_description():
     assert isinstance(said.content, ft.TextButton) and line_of(said.content) == AROUND
     assert isinstance(said.content.tooltip, ft.Tooltip) and said.content.tooltip.exclude_from_semantics
     await client.event(said.content, "focus")
-    assert client.find(Spoken)[0].focused and client.says(known.meaning)
-    assert client.find(ft.Semantics, live_region=True) == []  # it is said already
+    assert client.find(Spoken)[0].focused and explained_on(client.page).value is known
+    assert not client.says(known.meaning)  # what grew here would move its neighbours, and Tab goes by place
     await client.event(client.find(ft.TextButton)[0], "click")
-    assert not client.says(known.meaning)  # Enter puts it away
+    assert client.says(known.meaning)
     await client.event(client.find(ft.TextButton)[0], "blur")
-    assert not client.find(Spoken)[0].focused
+    assert not client.find(Spoken)[0].focused and not client.says(known.meaning)
+    assert explained_on(client.page).value is None
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_a_term_with_the_focus_is_explained_once_at_every_width(show, engine: FakeEngine, width: int):
+    """In the status strip, or below its word where everything stands in one column and there is none."""
+    folder = engine.runs.make("Plums", RunState.STOPPED, steps=20)
+    client = await show(f"/runs/{folder.id}", width)
+    await client.until(lambda: client.find(Spoken, label="Loss now"))
+    await client.event(client.find(Spoken, label="Loss now")[0].content, "focus")
+    await client.settle(20)
+    meaning = str(client.find(Spoken, label="Loss now")[0].hint).partition("\n")[0].removeprefix("Loss: ")
+    assert client.words().count(meaning) == 1
+    await client.event(client.find(Spoken, label="Loss now")[0].content, "blur")
+    await client.until(lambda: not client.says(meaning))
 
 
 @pytest.mark.parametrize("kind", [ft.Switch, ft.Checkbox])
