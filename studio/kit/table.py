@@ -130,9 +130,11 @@ def Tick(name: str, value: bool, on_change: Callable[[bool], object]) -> Any:
     return ft.MergeSemantics(content=ringed(box, focused))
 
 
-def figures(heads: Sequence[str], rows: Sequence[Sequence[str | ft.Control]], widths: Sequence[int]) -> ft.Control:
+def figures(
+    heads: Sequence[str | ft.Control], rows: Sequence[Sequence[str | ft.Control]], widths: Sequence[int]
+) -> ft.Control:
     """A table of figures with named columns; it scrolls sideways where there is no room."""
-    lines: list[ft.Control] = [_line([text.muted(head) for head in heads], widths)]
+    lines: list[ft.Control] = [_line([text.muted(each) if isinstance(each, str) else each for each in heads], widths)]
     for cells in rows:
         drawn = [text.body(cell) if isinstance(cell, str) else cell for cell in cells]
         lines.append(_line(drawn, widths, rule=True))

@@ -32,7 +32,8 @@ class Tip(msgspec.Struct, frozen=True, eq=False):
 
 def tip_words(known: Term | None, help: str = "") -> str:
     """What a setting is for, what its term means, and an example."""
-    meant = f"{known.term}: {known.meaning}\nExample: {known.example}" if known else ""
+    example = f"\nExample: {known.example}" if known and known.example else ""
+    meant = f"{known.term}: {known.meaning}{example}" if known else ""
     return "\n\n".join(each for each in (help, meant) if each)
 
 
@@ -51,7 +52,7 @@ def dotted(size: float, color: str, known: object = True) -> ft.TextStyle:
 def explanation(known: Term) -> ft.Control:
     """A term's meaning and example, below its word."""
     return ft.Container(
-        ft.Column([text.body(known.meaning), text.muted(f"Example: {known.example}")], spacing=S1, tight=True),
+        ft.Column([text.body(known.meaning), *_example(known)], spacing=S1, tight=True),
         bgcolor=Ink.SURFACE,
         border=ft.Border.only(left=ft.BorderSide(2, Ink.FILL)),
         padding=ft.Padding.symmetric(horizontal=S2, vertical=S1),
@@ -60,10 +61,14 @@ def explanation(known: Term) -> ft.Control:
 
 def in_one_line(known: Term) -> ft.Control:
     """A term's meaning and example, for the status strip."""
-    example = text.muted(f"Example: {known.example}", expand=True, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS)
+    example = _example(known, expand=True, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS)
     icon = ft.Icon(ft.Icons.INFO_OUTLINE, size=14, color=Ink.PRIMARY)
     words = [text.muted(f"{known.term}:", color=Ink.TEXT, no_wrap=True), text.muted(known.meaning, no_wrap=True)]
-    return ft.Row([icon, *words, example], spacing=S2, expand=True)
+    return ft.Row([icon, *words, *example], spacing=S2, expand=True)
+
+
+def _example(known: Term, **options: Any) -> list[ft.Control]:
+    return [text.muted(f"Example: {known.example}", **options)] if known.example else []
 
 
 _explained: WeakKeyDictionary[ft.Page, Topic[Term | None]] = WeakKeyDictionary()
