@@ -137,4 +137,4 @@ async def test_the_path_of_an_export_is_copied(show, home: FakeEngine):
     client = await show("/exports")
     await client.until(lambda: client.says(home.exports.list.value[0].export.folder))
     await client.press("Copy the path")
-    await client.until(lambda: "The path is copied." in client.toasts())
+    await client.until(lambda: "Copied." in client.toasts())
