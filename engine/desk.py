@@ -117,6 +117,10 @@ class Desk:
                 return orders.Moved(run=run_id, priority=engine.runs.move(run_id, priority))
             case orders.Tell(run=run, verb=verb):
                 return orders.Started(run=engine.tell(run, verb))
+            case orders.Adjust(run=run, live=live):
+                run_id = engine.runs.find(run).id
+                engine.runs.change(run_id, live)
+                return orders.Started(run=run_id)
             case orders.Evaluate(versions=words, measuring=measuring):
                 chosen = [engine.outcomes.folder.find(each) for each in words]
                 return orders.Started(run=await engine.outcomes.evaluate_all(chosen, measuring))

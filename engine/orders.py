@@ -21,6 +21,7 @@ from engine.plan.sweep import Over
 from engine.serving.leaving import RowsOf
 from engine.serving.nouns import Conversation
 from engine.spec.exports import Form, Quant
+from engine.spec.records import Live
 from engine.spec.suite import Check, Pattern, Side
 
 T = TypeVar("T")
@@ -113,6 +114,13 @@ class Tell(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     verb: Literal["pause", "resume", "accept", "stop", "save"]
+
+
+class Adjust(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a run at work other values from its next step on; answers with Started naming it."""
+
+    run: str
+    live: Live
 
 
 class Measuring(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,6 +254,7 @@ Command = (
     | StopSweep
     | Move
     | Tell
+    | Adjust
     | Evaluate
     | Benchmark
     | RunCapsule

@@ -54,7 +54,7 @@ from studio.terminal.plan_options import (
     SomeDataset,
 )
 from studio.terminal.profile_commands import profile
-from studio.terminal.run_commands import queue, runs, show
+from studio.terminal.run_commands import adjust, queue, runs, show
 from studio.terminal.show import print_card, print_json, say
 from studio.terminal.sweep_commands import sweep
 from studio.terminal.version_commands import versions
@@ -72,6 +72,7 @@ app.add_typer(sweep, name="sweep")
 app.add_typer(queue, name="queue")
 app.command()(runs)
 app.command()(show)
+app.command()(adjust)
 app.command()(chat)
 app.command("eval")(evaluate)
 app.command()(evaluations)

@@ -19,8 +19,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from bench.report import Measure, report
-from bench.screen import p95
+from bench.report import Measure, p95, report
 from bench.startup import FLAGS, readable, served
 
 RUNS, POINTS, ROUNDS = 10_000, 100_000, 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,11 @@ class Measure:
         if self.target is None:
             return None
         return self.value <= self.target if self.most else self.value >= self.target
+
+
+def p95(values: Sequence[float]) -> float:
+    """The value that 95 of 100 do not pass; not a number without two of them."""
+    return statistics.quantiles(values, n=20)[-1] if len(values) > 1 else float("nan")
 
 
 def report(title: str, measures: Sequence[Measure]) -> int:

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.report import Measure, report
-from bench.startup import FLAGS, served
+from bench.report import Measure, p95, report
+from bench.startup import FLAGS, readable, served
 from bench.training import METHOD, NUMBERS
 from engine.runs.launch import create
 from engine.runs.process import started_at
@@ -91,11 +91,6 @@ def write_steps(folder: RunFolder, page: Any) -> tuple[list[float], list[float]]
     return numbers, curves
 
 
-def p95(values: list[float]) -> float:
-    """The value that 95 of 100 do not pass."""
-    return statistics.quantiles(values, n=20)[-1] if len(values) > 1 else float("nan")
-
-
 def main() -> int:
     from playwright.sync_api import sync_playwright
 
@@ -107,11 +102,9 @@ def main() -> int:
         try:
             page = browser.new_page()
             page.goto(link)
-            page.wait_for_selector("flt-semantics-placeholder", state="attached")
-            page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
+            readable(page)
             page.goto(link.partition("?")[0].rstrip("/") + "/runs/bench")
-            page.wait_for_selector("flt-semantics-placeholder", state="attached")
-            page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
+            readable(page)
             numbers, curves = write_steps(folder, page)
         finally:
             browser.close()

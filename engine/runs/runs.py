@@ -30,7 +30,7 @@ from engine.runs.queue import Room, Turn, turns
 from engine.runs.standing import Expectation, Standing, keep_expectation, keep_standing, standing
 from engine.runs.views import RunView
 from engine.spec.folder import RunFolder
-from engine.spec.records import Action, Card, RunState
+from engine.spec.records import Action, Card, Live, RunState
 from engine.spec.runspec import RunSpec
 
 log = logging.getLogger(__name__)
@@ -148,12 +148,15 @@ class Runs:
         self._demand(run_id, "saved", RunState.INITIALIZING, RunState.RUNNING)
         self._tell(run_id, checkpoint=True)
 
-    def set_learning_rate(self, run_id: str, rate: float) -> None:
-        """Give a running run another peak learning rate from its next step on."""
-        if not 0 < rate < 1:
+    def change(self, run_id: str, live: Live) -> None:
+        """Give a running run other values from its next step on. Raises RunError for those that cannot be."""
+        rate = live.learning_rate
+        if rate is not None and not 0 < rate < 1:
             raise RunError("The learning rate was not changed.", f"{rate:g} is not between 0 and 1.", "Try 0.0001.")
+        if any(steps is not None and steps < 1 for steps in (live.validate_every, live.checkpoint_every)):
+            raise RunError("The interval was not changed.", "It is counted in whole steps, at least 1.", "Try 50.")
         self._demand(run_id, "changed", RunState.INITIALIZING, RunState.RUNNING)
-        self._tell(run_id, learning_rate=rate)
+        self._tell(run_id, live=live)
 
     def resume(self, run_id: str, *, accept: bool = False) -> None:
         """Queue the run's next attempt; it goes on from the last checkpoint, or, accepting, as the run proposed."""
@@ -214,7 +217,7 @@ class Runs:
         checkpoint: bool = False,
         resume: bool = False,
         accept: bool = False,
-        learning_rate: float | None = None,
+        live: Live | None = None,
     ) -> None:
         tell(
             self.folder(run_id),
@@ -223,7 +226,7 @@ class Runs:
             checkpoint=checkpoint,
             resume=resume,
             accept=accept,
-            learning_rate=learning_rate,
+            live=live,
         )
         self._look(run_id)
         self._stir()

@@ -6,8 +6,11 @@ Knows nothing of who reads them.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 Fact = str | int | float | bool
 
@@ -145,11 +148,35 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
 
 
-class Control(msgspec.Struct, frozen=True, kw_only=True):
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a run can be changed while it is at work, from its next step on; None leaves it as it is.
+
+    `learning_rate` is the peak of the planned course; the intervals are in steps.
+    """
+
+    learning_rate: float | None = None
+    validate_every: int | None = None
+    checkpoint_every: int | None = None
+
+    def with_changes(self, other: Live) -> Live:
+        """This with what `other` changes."""
+        return Live(**{name: _first(getattr(other, name), getattr(self, name)) for name in Live.__struct_fields__})
+
+    def changes(self) -> dict[str, float]:
+        """What is changed, by name."""
+        return {name: value for name in Live.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
+def _first(value: T | None, otherwise: T) -> T:
+    return otherwise if value is None else value
+
+
+class Control(Live, frozen=True, kw_only=True):
     """`control.json`: what the engine wants; `seq` rises and the worker acknowledges it in an event.
 
-    Wishes belong to an attempt: a later one ignores them. `resume` asks for a new attempt, and so waits in the queue;
-    `accept` with it means that the proposal of the attempt before (`proposal.json`) is to be carried out.
+    Wishes belong to an attempt: a later one ignores them, but goes on with what was changed. `resume` asks for a new
+    attempt, and so waits in the queue; `accept` with it means that the proposal of the attempt before (`proposal.json`)
+    is to be carried out.
     """
 
     seq: int
@@ -159,4 +186,3 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: bool = False
     resume: bool = False
     accept: bool = False
-    learning_rate: float | None = None

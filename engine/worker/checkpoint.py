@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.spec.files import read_struct, rename, sync_folder, write_struct
+from engine.spec.records import Live
 from engine.worker.group import like
 from engine.worker.healing import HealingState
 
@@ -43,10 +44,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """What the loop itself has to remember: rates and sizes that were changed on the way, and what it has seen.
 
-    rate: a learning rate set by hand, in place of the planned one. rate_factor: what recoveries left of it.
+    changed: what was set by hand, in place of what was planned. rate_factor: what recoveries left of the rate.
     """
 
-    rate: float | None
+    changed: Live = Live()
     rate_factor: float
     micro_batch: int
     gradient_checkpointing: bool

@@ -1,4 +1,4 @@
-"""The engine's wishes, read from control.json between micro-batches: pause, stop, save now, another learning rate."""
+"""The engine's wishes, read from control.json between micro-batches: pause, stop, save now, other values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import FrameType
 
 from engine.spec.folder import RunFolder
-from engine.spec.records import Control
+from engine.spec.records import Control, Live
 from engine.worker.reporter import Reporter
 
 LOOK_SECONDS = 0.1
@@ -24,7 +24,7 @@ class Wish(StrEnum):
 class ControlFile:
     """Looks at control.json at most ten times a second and acknowledges each new `seq` in an event, once.
 
-    Wishes of an earlier attempt are past: a resumed run must not pause again at once.
+    Wishes of an earlier attempt are past: a resumed run must not pause again at once. What was changed then holds on.
     """
 
     def __init__(self, folder: RunFolder, reporter: Reporter, attempt: int) -> None:
@@ -36,7 +36,8 @@ class ControlFile:
         self._terminated = False
         self.wish: Wish | None = None
         self.checkpoint_now = False
-        self.learning_rate: float | None = None
+        before = folder.control()
+        self.live = Live().with_changes(before) if before else Live()
 
     def listen_to_signals(self) -> None:
         """Take a polite request to end (SIGTERM, Ctrl-Break) as a pause: state is saved, nothing is lost."""
@@ -65,13 +66,12 @@ class ControlFile:
         elif control.pause:
             self.wish = Wish.PAUSE
         self.checkpoint_now = self.checkpoint_now or control.checkpoint
-        self.learning_rate = control.learning_rate if control.learning_rate is not None else self.learning_rate
+        self.live = self.live.with_changes(control)
         self._reporter.event("acknowledged", facts_text(control), seq=control.seq)
 
 
 def facts_text(control: Control) -> str:
     """The wishes of one control record in words."""
     words = [name for name in ("pause", "stop", "checkpoint") if getattr(control, name)]
-    if control.learning_rate is not None:
-        words.append(f"learning rate {control.learning_rate:g}")
+    words += [f"{name.replace('_', ' ')} {value:g}" for name, value in control.changes().items()]
     return ", ".join(words) or "no change"

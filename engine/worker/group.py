@@ -11,9 +11,11 @@ import os
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 import torch
 from torch import nn
 
+from engine.spec.records import Live
 from engine.worker.control import ControlFile, Wish
 
 Piece = TypeVar("Piece")
@@ -108,13 +110,14 @@ class Processes:
     def agree(self, control: ControlFile) -> Wish | None:
         if self.first:
             control.look()
-        rate = control.learning_rate if control.learning_rate is not None else -1.0
-        facts = [float(WISHES.index(control.wish)), float(control.checkpoint_now), rate]
+        live = [-1.0 if value is None else float(value) for value in msgspec.structs.astuple(control.live)]
+        facts = [float(WISHES.index(control.wish)), float(control.checkpoint_now), *live]
         shared = torch.tensor(facts, dtype=torch.float64, device=self._device)
         self._distributed.broadcast(shared, 0)
-        wish, save, rate = shared.tolist()
+        wish, save, *live = shared.tolist()
         control.wish, control.checkpoint_now = WISHES[int(wish)], bool(save)
-        control.learning_rate = rate if rate >= 0 else None
+        changed = {name: value for name, value in zip(Live.__struct_fields__, live, strict=True) if value >= 0}
+        control.live = msgspec.convert(changed, Live, strict=False)
         return control.wish
 
     def share(self, root: nn.Module) -> None:

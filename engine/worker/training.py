@@ -41,8 +41,8 @@ from engine.worker.loading import enable_checkpointing, load
 from engine.worker.nvidia import Heat
 from engine.worker.reporter import Reporter
 from engine.worker.saving import save_result
-from engine.worker.schedule import learning_rate
 from engine.worker.stepping import Done, Interrupted
+from engine.worker.tuned import Tuned
 from engine.worker.way import Way
 
 LOOK_INSIDE_EVERY = 10
@@ -71,8 +71,7 @@ class Training:
         self.healing = Healing(job.training.recovery, folder, reporter, control.attempt)
         self.step, self.last = 0, job.total_steps
         self.micro_batch = job.training.micro_batch
-        self.rate_override: float | None = None
-        self.rate_factor = 1.0
+        self.tuned = Tuned(job.training, job.total_steps)
         self.validated: tuple[int, float] | None = None
         self.way = Way()
         self._pending: Done | None = None
@@ -155,7 +154,7 @@ class Training:
         if before is not None:
             self._settle(before)
         lagging = self.device.type == "cuda" if self.lagging is None else self.lagging
-        if self._pending is done and (not lagging or self._validates(done.step) or self._saves(done.step)):
+        if self._pending is done and (not lagging or self.tuned.validates(done.step) or self._saves(done.step)):
             self._pending = None
             self._settle(done)
 
@@ -172,7 +171,8 @@ class Training:
             self._wish = self.control.wish
             self._settle_pending()
             return None
-        rate = self._rate()
+        self.tuned.take(self.control.live)
+        rate = self.tuned.rate(self.step)
         norm = self.stepper.update(loss, rate, self.healing.gradient_limit())
         return self.stepper.done(
             self.step + 1, examples, loss=loss, norm=norm, rate=rate, padding=padding, started=started
@@ -198,18 +198,8 @@ class Training:
     def _look(self) -> Wish | None:
         return self.group.agree(self.control)
 
-    def _rate(self) -> float:
-        if self.control.learning_rate is not None:
-            self.rate_override = self.control.learning_rate
-        planned = learning_rate(self.numbers, self.step, self.job.total_steps) * self.rate_factor
-        return planned if self.rate_override is None else planned / self.numbers.learning_rate * self.rate_override
-
-    def _validates(self, step: int) -> bool:
-        return step == self.job.total_steps or step % self.numbers.validate_every == 0
-
     def _saves(self, step: int) -> bool:
-        last = step == self.job.total_steps
-        return last or step % self.numbers.checkpoint_every == 0 or self.control.checkpoint_now
+        return self.tuned.saves(step) or self.control.checkpoint_now
 
     def _settle_pending(self) -> None:
         pending, self._pending = self._pending, None
@@ -221,7 +211,7 @@ class Training:
         loss, norm = torch.stack((done.loss, done.norm)).tolist()
         seconds = time.perf_counter() - self._clock
         self._record(done, loss, norm, seconds)
-        if self.step == done.step and self._validates(done.step):
+        if self.step == done.step and self.tuned.validates(done.step):
             self._validate()
         remedy = self.healing.look(self._observation(done, loss, norm, seconds), self._situation())
         if remedy is not None:
@@ -288,14 +278,14 @@ class Training:
             checkpointing=self.checkpointing or prompts,
             quantized=quantization_of(self.job.method) != "none",
             learning_rate=self.numbers.learning_rate,
-            rate_factor=self.rate_factor,
+            rate_factor=self.tuned.factor,
         )
 
     def _apply(self, remedy: Remedy) -> None:
         """Carry a remedy out. Steps that were left out or cut need nothing more."""
         match remedy:
             case LowerRate():
-                self.rate_factor = remedy.factor
+                self.tuned.factor = remedy.factor
             case RollBack():
                 self._go_back(remedy.step, remedy.rate_factor)
             case HalveMicroBatch():
@@ -321,7 +311,7 @@ class Training:
         if self.step != step:
             words = f"The checkpoint of step {step} is damaged or gone. Went back to step {self.step} instead."
             self.reporter.event("note", words, step=self.step)
-        self.rate_factor = rate_factor
+        self.tuned.factor = rate_factor
         self.keeping.forget_after(self.step, self._loop_state())
         self.reporter.at(self.step, self.last)
 
@@ -342,8 +332,8 @@ class Training:
 
     def _loop_state(self) -> LoopState:
         return LoopState(
-            rate=self.rate_override,
-            rate_factor=self.rate_factor,
+            changed=self.tuned.changed,
+            rate_factor=self.tuned.factor,
             micro_batch=self.micro_batch,
             gradient_checkpointing=self.checkpointing,
             healing=self.healing.state(),
@@ -363,13 +353,14 @@ class Training:
             self.reporter.event("resumed", f"Going on from step {self.step}.{words}", exact=not differences)
         proposal = self.healing.accepted()
         if proposal is not None and proposal.roll_back_to is not None:
-            self._go_back(proposal.roll_back_to, self.rate_factor * 0.5)
+            self._go_back(proposal.roll_back_to, self.tuned.factor * 0.5)
             words = f"Went back to step {self.step}, at half the learning rate, as proposed."
-            self.reporter.event("recovery", words, remedy="roll-back", step=self.step, rate_factor=self.rate_factor)
+            self.reporter.event("recovery", words, remedy="roll-back", step=self.step, rate_factor=self.tuned.factor)
 
     def _take(self, record: checkpoint.CheckpointRecord) -> None:
         loop = record.loop
-        self.step, self.rate_override, self.rate_factor = record.step, loop.rate, loop.rate_factor
+        self.step = record.step
+        self.tuned.restore(loop.changed, loop.rate_factor)
         self.micro_batch = min(self.micro_batch, loop.micro_batch)
         if loop.gradient_checkpointing and not self.checkpointing:
             self._apply(UseCheckpointing(""))

@@ -13,9 +13,8 @@ import flet as ft
 import msgspec
 
 from studio.hooks import use_task
-from studio.kit import text
+from studio.kit import later, text
 from studio.kit.guard import act, component
-from studio.kit.later import BELOW_SECONDS
 from studio.kit.pressed import pressable, ringed, use_ring
 from studio.theme import S1, S2, S3, SMALL, Ink
 
@@ -25,10 +24,16 @@ BLOCK = 6
 """The window moves by so many rows at once."""
 
 
-def window(pixels: float, height: float, row_height: int, count: int, ahead: int = AHEAD) -> range:
+def seen(pixels: float, height: float, row_height: int, count: int) -> range:
+    """The rows that are seen at this place of the scroll."""
+    first = int(pixels // row_height)
+    return range(max(0, min(first, count - 1)), min(count, max(0, first + int(height // row_height) + 2)))
+
+
+def window(pixels: float, height: float, row_height: int, count: int) -> range:
     """The rows to make: those seen at this place of the scroll, and some more on both sides."""
-    first = int(pixels // row_height) // BLOCK * BLOCK - ahead
-    last = first + ahead * 2 + (BLOCK if ahead else 0) + int(height // row_height) + 1
+    first = int(pixels // row_height) // BLOCK * BLOCK - AHEAD
+    last = first + AHEAD * 2 + BLOCK + int(height // row_height) + 1
     return range(max(0, min(first, count - 1)), min(count, max(0, last)))
 
 
@@ -45,20 +50,27 @@ def Rows(
     With `token` a row is made again only when its token changes: Flet passes over a control that is the same object.
     """
     known: Any = ft.use_ref(dict[int, tuple[object, ft.Control]]())
-    shown, show = ft.use_state(lambda: window(0, height, row_height, count, ahead=0))
+    at = ft.use_ref(0.0)
+    shown, show = ft.use_state(lambda: seen(0, height, row_height, count))
+    leaps, leap = ft.use_state(0)
 
     async def make_more() -> None:
-        """Those below what is first seen are made once the page stands."""
-        await anyio.sleep(BELOW_SECONDS)
-        show(lambda now: now if now.start else window(0, height, row_height, count))
+        """Of a page that opens, or after a leap, those that are seen come first, and then those around them."""
+        await anyio.sleep(later.BELOW_SECONDS)
+        show(lambda _: window(at.current or 0.0, height, row_height, count))
 
-    use_task(make_more, [])
+    use_task(make_more, [leaps])
     shown = range(min(shown.start, max(0, count - 1)), min(shown.stop, count)) if shown.start < count else range(0)
     if not shown and count:
         shown = window(0, height, row_height, count)
 
     def scrolled(event: Any) -> None:
-        show(lambda _: window(float(event.pixels), height, row_height, count))
+        at.current = float(event.pixels)
+        here = seen(at.current, height, row_height, count)
+        far = here.start >= shown.stop or here.stop <= shown.start
+        show(lambda _: here if far else window(at.current or 0.0, height, row_height, count))
+        if far:
+            leap(lambda times: times + 1)
 
     above, below = shown.start * row_height, (count - shown.stop) * row_height
     known.current = {place: _row(known.current, place, draw, row_height, token) for place in shown}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.monitor.anomaly import Do
+from engine.runs.control import values_now
 from engine.runs.views import RunView
 from engine.spec.methods import method_name
-from engine.spec.records import Action, Fact, RunState
+from engine.spec.records import Action, Fact, Live, RunState
 from engine.spec.runspec import TrainJob
 from studio.hooks import go
 from studio.kit import toast
@@ -100,9 +101,10 @@ def _resume(engine: Engine, run: RunView) -> None:
 
 def _change_rate(engine: Engine, session: Session, live: LiveRun, factor: float) -> None:
     """A run at work takes another rate from its next step on; one that is not begins anew with it."""
-    run, rate = live.view.value, _job(live).training.learning_rate * factor
+    run, now = live.view.value, values_now(live.folder, _job(live).training)
+    rate = (now.learning_rate or 0.0) * factor
     if run.state in (RunState.RUNNING, RunState.INITIALIZING):
-        engine.runs.set_learning_rate(run.id, rate)
+        engine.runs.change(run.id, Live(learning_rate=rate))
         toast(f"From the next step on, the learning rate peaks at {rate:g}.")
     else:
         _review(engine, session, live, "", {"learning_rate": rate})

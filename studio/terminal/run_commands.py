@@ -1,4 +1,4 @@
-"""`peft-studio runs`, `show` and `queue ...`: what ran, what is at work, and what waits for its turn."""
+"""`peft-studio runs`, `show`, `adjust` and `queue ...`: what ran, what is at work, and what waits for its turn."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from engine import orders
+from engine.core.errors import RunError
 from engine.core.home import Home
 from engine.spec.folder import RunFolder
-from engine.spec.records import RunState
+from engine.spec.records import Live, RunState
 from studio.terminal.command import HomeOption, JsonOption, ask, command
 from studio.terminal.finding import RunArgument, find_run, views
 from studio.terminal.show import bytes_words, print_json, say, seconds_words, state_words, table
@@ -56,6 +57,32 @@ def show(run: RunArgument = "last", home: HomeOption = None, json: JsonOption = 
     folder = RunFolder(place.runs / find_run(place, run))
     report = report_of(folder, view_of(folder))
     print_json(report) if json else print_report(report)
+
+
+@command
+def adjust(
+    run: RunArgument = "last",
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="The peak of the planned course, such as 0.0001.")
+    ] = None,
+    validate_every: Annotated[
+        int | None, typer.Option("--validate-every", help="Steps between measurements on held-out rows.")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option("--checkpoint-every", help="Steps between saved states.")
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give a run at work other values from its next step on: its learning rate, how often it measures and saves."""
+    place = Home.open(home)
+    live = Live(learning_rate=learning_rate, validate_every=validate_every, checkpoint_every=checkpoint_every)
+    if not live.changes():
+        raise RunError("Nothing was changed.", "No new value was given.", "Pass one, such as `--learning-rate 0.0001`.")
+    run_id = find_run(place, run)
+    ask(place, orders.Adjust(run=run_id, live=live), orders.Started)
+    words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in live.changes().items())
+    print_json({"run": run_id, **live.changes()}) if json else say(f"From the next step on: {words}.")
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from engine.spec.exits import Exit
 from engine.spec.files import LineReader, write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.methods import Method
-from engine.spec.records import Event, RunState
+from engine.spec.records import Event, Live, RunState
 from engine.spec.runspec import RunSpec
 from tests.making import EXACT, METHODS, train_spec
 from tests.worker.loop import losses
@@ -138,6 +138,25 @@ async def test_pause_leaves_memory_and_resume_goes_on_exactly(tmp_path: Path, mo
         runs.resume("run")
         await until(runs, "run", state(RunState.COMPLETED))
         assert list(losses(folder)) == list(range(1, 201))
+
+
+async def test_values_change_while_a_run_is_at_work_and_only_to_what_they_can_be(
+    tmp_path: Path, model: Path, rows: Path
+) -> None:
+    async with opened(tmp_path) as runs:
+        runs.add(spec(model, rows, "run", epochs=40, validate_every=1000, checkpoint_every=1000))
+        await steps_done(runs, "run", 3)
+        for wrong in (Live(learning_rate=2), Live(learning_rate=0), Live(validate_every=0), Live(checkpoint_every=-1)):
+            with pytest.raises(RunError, match="was not changed"):
+                runs.change("run", wrong)
+        runs.change("run", Live(learning_rate=1e-4, validate_every=7))
+        await until(runs, "run", state(RunState.COMPLETED))
+        with pytest.raises(RunError, match="cannot be changed now"):
+            runs.change("run", Live(validate_every=5))
+        measured = [step for step in losses(runs.folder("run"), "validation_loss") if 0 < step < 200]
+        assert measured and all(step % 7 == 0 for step in measured)
+        peak = losses(runs.folder("run"), "learning_rate")
+        assert max(peak[step] for step in measured) <= 1e-4
 
 
 async def test_runs_beyond_the_limit_wait_in_order_and_can_leave_the_queue(

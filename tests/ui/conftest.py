@@ -30,6 +30,13 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anyio.to_process.run_sync", run_sync)
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page makes a moment later is there at once; test_later.py looks at the waiting."""
+    for wait in ("kit.later.BELOW_SECONDS", "kit.later.SKELETON_SECONDS", "pages.settings_storage.STAYS_SECONDS"):
+        monkeypatch.setattr(f"studio.{wait}", 0.0)
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[FakeEngine]:
     made = FakeEngine(tmp_path / "home")

@@ -22,7 +22,7 @@ from engine.spec import ring
 from engine.spec.answers import Answering
 from engine.spec.files import LineWriter, write_struct
 from engine.spec.folder import RunFolder
-from engine.spec.records import Action, Card, Event, LaunchRecord, MetricLine, RunState, StateRecord
+from engine.spec.records import Action, Card, Event, LaunchRecord, Live, MetricLine, RunState, StateRecord
 from engine.spec.runspec import RunSpec, TrainJob
 from tests.making import run_folder, train_spec
 
@@ -92,8 +92,9 @@ class FakeRuns:
     def resume(self, run_id: str, *, accept: bool = False) -> None:
         self.asked.append(("accept" if accept else "resume", run_id))
 
-    def set_learning_rate(self, run_id: str, rate: float) -> None:
-        self.asked.append((f"learning rate {rate:g}", run_id))
+    def change(self, run_id: str, live: Live) -> None:
+        words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in live.changes().items())
+        self.asked.append((words, run_id))
 
     def stop(self, run_id: str) -> None:
         self.asked.append(("stop", run_id))

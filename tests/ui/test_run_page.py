@@ -70,7 +70,7 @@ async def test_a_held_log_stands_still_until_it_is_followed_again(show, engine: 
     await client.until(lambda: client.says("one more line"))
 
 
-async def test_the_learning_rate_is_changed_while_it_runs(show, engine: FakeEngine):
+async def test_values_are_changed_while_it_runs(show, engine: FakeEngine):
     engine.runs.make("It", RunState.RUNNING, steps=40)
     client = await show("/runs/run-1")
     await client.type("Peak learning rate", "0.0003")
@@ -79,6 +79,14 @@ async def test_the_learning_rate_is_changed_while_it_runs(show, engine: FakeEngi
     await client.until(lambda: engine.runs.asked == [("learning rate 0.0003", "run-1")])
     await client.type("Peak learning rate", "7")
     assert client.says("At most 0.999.")
+    await client.type("Measure held-out rows every", "7")
+    await client.type("Save a checkpoint every", "0")
+    assert client.says("At least 1.")
+    await client.until(lambda: not client.find(ft.OutlinedButton, content="Apply")[0].disabled)
+    engine.runs.asked.clear()
+    await client.press("Apply")
+    await client.until(lambda: bool(engine.runs.asked))
+    assert "validate every 7" in engine.runs.asked[0][0] and "checkpoint" not in engine.runs.asked[0][0]
 
 
 async def test_a_run_at_rest_has_nothing_to_change(show, engine: FakeEngine):

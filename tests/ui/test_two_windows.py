@@ -77,7 +77,9 @@ async def test_a_learning_rate_of_another_window_is_told_before_ones_own_is_appl
     write_struct(folder.control_file, Control(seq=1, attempt=0, learning_rate=0.0007))
     live = engine.runs.live("run-1")
     live.view.set(msgspec.structs.replace(live.view.value, step=11))
-    await one.until(lambda: one.says("0.0007 was applied in another window meanwhile; your 0.0005 was not."))
+    await one.until(
+        lambda: one.says("Peak learning rate: 0.0007 was applied in another window meanwhile; your 0.0005 was not.")
+    )
     assert one.find(ft.OutlinedButton, content="Apply")[0].disabled
     assert peak != "0.0007" and one.find(ft.TextField, label="Peak learning rate")[0].value == "0.0007"
 

@@ -25,6 +25,7 @@ from engine.worker.keeping import Keeping
 from engine.worker.reporter import Reporter
 from engine.worker.stepping import Stepper
 from engine.worker.training import Training
+from engine.worker.tuned import Tuned
 from tests.making import FULL, run_folder, train_spec
 from tests.worker.loop import Killed, attempt, losses, run_through
 
@@ -140,14 +141,14 @@ def test_numbers_that_stay_away_take_the_run_back_at_half_the_rate(
 
 def diverging(monkeypatch: pytest.MonkeyPatch, after: int, times: float) -> None:
     """From one computed step on, every update is too large, until a remedy halves the rate."""
-    original, count = Training._rate, [0]
+    original, count = Tuned.rate, [0]
 
-    def rate(training: Training) -> float:
+    def rate(tuned: Tuned, step: int) -> float:
         count[0] += 1
-        planned = original(training)
-        return planned * times if count[0] > after and training.rate_factor == 1 else planned
+        planned = original(tuned, step)
+        return planned * times if count[0] > after and tuned.factor == 1 else planned
 
-    monkeypatch.setattr(Training, "_rate", rate)
+    monkeypatch.setattr(Tuned, "rate", rate)
 
 
 def test_a_run_that_diverges_goes_back_to_before_and_ends_well(

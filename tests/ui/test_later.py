@@ -1,0 +1,80 @@
+"""What is made a moment later: the page stands first, and what is there in a moment shows no sign of coming."""
+
+from __future__ import annotations
+
+import anyio
+import flet as ft
+import pytest
+
+from studio.kit import Below, body, component, loading
+from studio.kit.table import Rows
+from tests.ui.client import Client
+
+pytestmark = pytest.mark.anyio
+
+
+SCROLLED = {
+    "event_type": "update",
+    "min_scroll_extent": 0.0,
+    "max_scroll_extent": 20_000.0,
+    "viewport_dimension": 200.0,
+}
+
+
+@pytest.fixture(autouse=True)
+def slowly(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.kit.later.BELOW_SECONDS", 0.3)
+    monkeypatch.setattr("studio.kit.later.SKELETON_SECONDS", 0.3)
+
+
+async def drawn(page: object) -> Client:
+    client = Client()
+    client.page.render(page)  # type: ignore[arg-type]
+    await client.settle(20)
+    return client
+
+
+async def test_what_lies_below_comes_once_the_page_stands():
+    @component
+    def Page() -> ft.Control:
+        return ft.Column([body("first"), Below([body("below")])])
+
+    client = await drawn(Page)
+    assert client.says("first") and not client.says("below")
+    await client.until(lambda: client.says("below"))
+
+
+async def test_a_skeleton_is_shown_only_for_what_takes_longer():
+    @component
+    def Page() -> ft.Control:
+        here, come = ft.use_state("")
+
+        async def load() -> None:
+            await anyio.sleep(0.6)
+            come("here")
+
+        ft.use_effect(load, [], cleanup=lambda: None)
+        return body(here) if here else loading("Reading")
+
+    client = await drawn(Page)
+    assert not client.says("Reading…")
+    await client.until(lambda: client.says("Reading…"))
+    await client.until(lambda: client.says("here"))
+    assert not client.says("Reading…")
+
+
+async def test_of_a_long_list_the_rows_that_are_seen_come_first():
+    @component
+    def Page() -> ft.Control:
+        return Rows(1000, lambda place: body(f"Row {place}"), 20, 200)
+
+    client = await drawn(Page)
+    assert client.says("Row 11") and not client.says("Row 12")
+    await client.until(lambda: client.says("Row 20"))
+    assert not client.says("Row 100")
+    box = client.find(ft.ListView)[0]
+    await client.event(box, "scroll", SCROLLED | {"pixels": 10_000.0})  # a leap
+    assert client.says("Row 511") and not client.says("Row 512") and not client.says("Row 499")
+    await client.until(lambda: client.says("Row 512") and client.says("Row 499"))
+    await client.event(box, "scroll", SCROLLED | {"pixels": 10_100.0})
+    assert client.says("Row 520")
