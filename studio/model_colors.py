@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine.results.versions import Version
+from studio.hooks import use_engine, use_surroundings, use_topic
 from studio.theme import Palette
 
 
@@ -19,3 +20,9 @@ def version_colors(ids: Iterable[str], known: Sequence[Version], palette: Palett
         turns = ((wanted + step) % len(lines) for step in range(len(lines)))
         chosen[one] = next((each for each in turns if each not in chosen.values()), wanted)
     return {one: lines[place] for one, place in chosen.items()}
+
+
+def use_version_color(version: str) -> str:
+    """The colour of one version, for a page that shows it beside its base."""
+    versions = use_topic(use_engine().outcomes.versions, every=1.0)
+    return version_colors([version], versions, use_surroundings().palette)[version]

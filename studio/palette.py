@@ -14,6 +14,7 @@ from studio.guides import guides
 from studio.hooks import go, use_engine, use_keys, use_session, use_surroundings, use_topic
 from studio.kit import TextField, body, code, component, icon_button, label, muted
 from studio.kit.guard import act
+from studio.kit.pressed import pressable
 from studio.notifying import Centre
 from studio.places import HELP, PLACES, SETTINGS
 from studio.sidebar import ListsSheet
@@ -202,17 +203,15 @@ def _line(entry: Entry, chosen: bool, take: Callable[[], object]) -> ft.Control:
         words.append(muted(entry.detail, no_wrap=True))
     if entry.keys:
         words.append(key_cap(entry.keys))
-    box = ft.Container(
+    return pressable(
         ft.Row(words, spacing=S3),
-        bgcolor=Ink.PRIMARY_TINT if chosen else None,
-        border_radius=RADIUS_FIELD,
+        take,
+        name=entry.title,
+        selected=chosen,
+        ground=Ink.PRIMARY_TINT if chosen else None,
         padding=ft.Padding.symmetric(horizontal=S3),
         height=LINE,
-        alignment=ft.Alignment.CENTER_LEFT,
-        on_click=act(take),
-        ink=True,
     )
-    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, selected=chosen, label=entry.title))
 
 
 def key_cap(keys: str) -> ft.Control:

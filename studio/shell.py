@@ -15,12 +15,13 @@ from studio.commands import is_mac, shown
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import act, body, component, empty, icon_button, muted, primary
 from studio.kit.guard import Handler
+from studio.kit.pressed import RING, pressable
 from studio.notifying import Bell, Watch
 from studio.palette import Overlay, key_cap
 from studio.places import HELP, PLACES, SETTINGS, Place
 from studio.sidebar import SideBar, SideButton
 from studio.status import PhoneStatus, StatusStrip
-from studio.theme import BAR, RADIUS_FIELD, S1, S2, S3, Ink
+from studio.theme import BAR, S1, S2, S3, Ink
 
 TOP = 44
 
@@ -82,15 +83,13 @@ def _search_box(keys: str, search: Handler) -> ft.Control:
         spacing=S2,
         tight=True,
     )
-    box = ft.Container(
-        ft.Semantics(content=face, exclude_semantics=True),
-        border=ft.Border.all(1, Ink.BORDER),
-        border_radius=RADIUS_FIELD,
-        padding=ft.Padding.symmetric(horizontal=S3, vertical=3),
-        on_click=act(search),
-        ink=True,
+    return pressable(
+        face,
+        search,
+        name=f"Search everything ({keys})",
+        line=Ink.BORDER,
+        padding=ft.Padding.symmetric(horizontal=S3, vertical=4),
     )
-    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, label=f"Search everything ({keys})"))
 
 
 @component
@@ -150,7 +149,7 @@ def _entry(place: Place, here: bool) -> ft.Control:
             animation_duration=0,
             bgcolor=Ink.PRIMARY_TINT if here else None,
             shape=ft.RoundedRectangleBorder(radius=8),
-            side={ft.ControlState.FOCUSED: ft.BorderSide(2, Ink.FILL)},
+            side={ft.ControlState.FOCUSED: RING},
         ),
         width=44,
         height=44,
@@ -176,25 +175,18 @@ def BottomBar() -> Any:
 
 def _tab(place: Place, here: bool) -> ft.Control:
     color = Ink.PRIMARY if here else Ink.MUTED
-    said = ft.Semantics(
-        content=ft.Container(
-            ft.Column(
-                [
-                    ft.Icon(place.chosen if here else place.icon, color=color, size=22),
-                    ft.Text(place.name, size=11, color=color, no_wrap=True),
-                ],
-                spacing=2,
-                tight=True,
-                horizontal_alignment=ft.CrossAxisAlignment.CENTER,
-            ),
-            on_click=act(lambda: go(place.route)),
-            ink=True,
-            alignment=ft.Alignment.CENTER,
-        ),
-        button=True,
-        selected=here,
+    face = ft.Column(
+        [
+            ft.Icon(place.chosen if here else place.icon, color=color, size=22),
+            ft.Text(place.name, size=11, color=color, no_wrap=True),
+        ],
+        spacing=2,
+        tight=True,
+        horizontal_alignment=ft.CrossAxisAlignment.CENTER,
     )
-    return ft.MergeSemantics(content=said, expand=1)
+    return pressable(
+        face, lambda: go(place.route), name=place.name, selected=here, alignment=ft.Alignment.CENTER, expand=1
+    )
 
 
 @component

@@ -15,11 +15,12 @@ import msgspec
 from engine.runs.views import RunView
 from studio.commands import is_mac, shown, toggle_lists
 from studio.hooks import go, use_engine, use_keys, use_latest, use_session, use_surroundings, use_topic
-from studio.kit import act, component, dot, icon_button, label, muted
+from studio.kit import component, dot, icon_button, label, muted
 from studio.kit.guard import Handler
+from studio.kit.pressed import pressable
 from studio.kit.text import STRONG
 from studio.places import DATA, PLAYGROUND, RUNS, VERSIONS, Place
-from studio.theme import RADIUS_FIELD, S1, S2, S3, SIDE_WIDTH, Ink
+from studio.theme import S1, S2, S3, SIDE_WIDTH, Ink
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -233,14 +234,13 @@ def _item(item: Item) -> ft.Control:
 
 
 def _line(face: list[ft.Control], said: str, do: Handler, *, here: bool = False, tip: str = "") -> ft.Control:
-    box = ft.Container(
-        ft.Semantics(content=ft.Container(ft.Row(face, spacing=S1 + 2), tooltip=tip or None), exclude_semantics=True),
-        height=LINE,
-        bgcolor=Ink.PRIMARY_TINT if here else None,
-        border_radius=RADIUS_FIELD,
+    return pressable(
+        ft.Row(face, spacing=S1 + 2),
+        do,
+        name=said,
+        selected=here,
+        ground=Ink.PRIMARY_TINT if here else None,
         padding=ft.Padding.symmetric(horizontal=S2),
-        alignment=ft.Alignment.CENTER_LEFT,
-        on_click=act(do),
-        ink=True,
+        height=LINE,
+        tip=tip,
     )
-    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, selected=here, label=said))

@@ -19,7 +19,9 @@ from engine.runs.views import RunView
 from engine.spec.records import RunState
 from studio.attention import wrong
 from studio.hooks import go, use_engine, use_surroundings, use_topic
-from studio.kit import act, component, gigabytes, muted, percent, plural
+from studio.kit import component, gigabytes, muted, percent, plural
+from studio.kit.pressed import passed_over
+from studio.kit.terms import explained_on, in_one_line
 from studio.theme import S1, S3, S4, Ink
 
 STATUS = 28
@@ -99,6 +101,8 @@ def StatusStrip() -> Any:
     imports = use_topic(engine.library.importing, every=0.5)
     wide = surroundings.columns == 3
     left = _use_news(runs, imports)
+    if (known := use_topic(explained_on(ft.context.page), every=0.0)) is not None:
+        return _strip([in_one_line(known)])
     machine: list[ft.Control] = [_plain(_device(hardware))] if wide else []
     machine.append(Memory())
     here = "Everything runs on the server" if surroundings.confined else NOTHING_WAITS if wide else OFFLINE
@@ -156,15 +160,8 @@ def _button(part: Part) -> ft.Control:
     icon, color = marks.get(part.kind, (None, Ink.MUTED))
     words = muted(part.words, no_wrap=True, color=Ink.TEXT if icon else Ink.MUTED)
     face = ft.Row([*([ft.Icon(icon, size=14, color=color)] if icon else []), words], spacing=S1, tight=True)
-    box = ft.Container(
-        ft.Semantics(content=face, exclude_semantics=True),
-        on_click=act(lambda: go(part.route)),
-        ink=True,
-        height=STATUS,
-        padding=ft.Padding.symmetric(horizontal=S1),
-        alignment=ft.Alignment.CENTER,
-    )
-    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, label=part.words))
+    box = ft.Container(face, height=STATUS, padding=ft.Padding.symmetric(horizontal=S1), alignment=ft.Alignment.CENTER)
+    return passed_over(box, lambda: go(part.route), name=part.words)
 
 
 def _device(hardware: Any) -> str:

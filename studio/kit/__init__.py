@@ -4,6 +4,7 @@ exception of a handler or a component can reach Flet (it would freeze the window
 Knows nothing of the engine but its error cards.
 """
 
+from studio.kit.blocks import CodeBlock, Diff
 from studio.kit.buttons import Busy, danger, icon_button, link, primary, quiet, secondary
 from studio.kit.cards import (
     badge,
@@ -59,6 +60,8 @@ __all__ = [
     "Below",
     "Busy",
     "Choice",
+    "CodeBlock",
+    "Diff",
     "ErrorCard",
     "Explained",
     "NumberField",

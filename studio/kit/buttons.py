@@ -7,6 +7,7 @@ from typing import Any
 import flet as ft
 
 from studio.kit.guard import Handler, act, component
+from studio.kit.pressed import AROUND, RING
 from studio.theme import BODY, RADIUS_FIELD, SANS, Ink
 
 HEIGHT = 36
@@ -21,9 +22,9 @@ def _style(
         bgcolor={State.DISABLED: Ink.TRACK, State.DEFAULT: ground} if ground else None,
         icon_color={State.DISABLED: Ink.MUTED, State.DEFAULT: color},
         overlay_color={State.HOVERED: hover, State.FOCUSED: hover, State.PRESSED: hover},
-        side={State.FOCUSED: ft.BorderSide(2, Ink.FILL), State.DEFAULT: ft.BorderSide(1, line)}
+        side={State.FOCUSED: RING, State.DEFAULT: ft.BorderSide(1, line)}
         if line
-        else {State.FOCUSED: ft.BorderSide(2, Ink.FILL)},
+        else {State.FOCUSED: AROUND if ground else RING},
         shape=ft.RoundedRectangleBorder(radius=RADIUS_FIELD),
         padding=ft.Padding.symmetric(horizontal=inset, vertical=above),
         text_style=ft.TextStyle(size=BODY, font_family=SANS),
@@ -37,7 +38,7 @@ PRIMARY = _style(Ink.ON_ACTION, Ink.ACTION, None, ft.Colors.with_opacity(0.12, "
 SECONDARY = _style(Ink.TEXT, None, Ink.FIELD, ft.Colors.with_opacity(0.08, Ink.TEXT))
 SENTENCE = _style(Ink.TEXT, None, Ink.FIELD, ft.Colors.with_opacity(0.08, Ink.TEXT), above=8)
 QUIET = _style(Ink.PRIMARY, None, None, ft.Colors.with_opacity(0.10, Ink.PRIMARY), inset=6)
-ICON = ft.ButtonStyle(animation_duration=0, side={ft.ControlState.FOCUSED: ft.BorderSide(2, Ink.FILL)})
+ICON = ft.ButtonStyle(animation_duration=0, side={ft.ControlState.FOCUSED: RING})
 DANGER = _style(Ink.RED, None, Ink.RED, ft.Colors.with_opacity(0.10, Ink.RED))
 
 

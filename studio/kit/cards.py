@@ -8,7 +8,8 @@ import flet as ft
 
 from engine.spec.records import RunState
 from studio.kit import text
-from studio.kit.guard import Handler, act
+from studio.kit.guard import Handler
+from studio.kit.pressed import pressable
 from studio.theme import RADIUS_CARD, S1, S2, S3, S4, SMALL, Ink
 
 STATES = {
@@ -34,44 +35,58 @@ def card(
     expand: bool | int | None = None,
 ) -> ft.Control:
     """A bordered box; with `on_click` a thing to press, which needs a `name` for screen readers."""
-    box = ft.Container(
+    ground, line = _face(selected)
+    if on_click is not None:
+        return pressable(
+            content,
+            on_click,
+            name=name,
+            selected=selected,
+            ground=ground,
+            line=line,
+            radius=RADIUS_CARD,
+            padding=padding + 1,
+            alignment=ft.Alignment.TOP_LEFT,
+            expand=expand,
+        )
+    return ft.Container(
         content,
-        bgcolor=Ink.PRIMARY_TINT if selected else Ink.RAISED,
-        border=ft.Border.all(2 if selected else 1, Ink.FILL if selected else Ink.BORDER),
+        bgcolor=ground,
+        border=ft.Border.all(1, line),
         border_radius=RADIUS_CARD,
-        padding=padding - 1 if selected else padding,
-        on_click=act(on_click),
-        ink=on_click is not None,
+        padding=padding,
         expand=expand,
     )
-    if on_click is None:
-        return box
-    said = ft.Semantics(content=box, button=True, label=name, selected=selected)
-    return ft.MergeSemantics(content=said, expand=expand)
+
+
+def _face(selected: bool) -> tuple[str, str]:
+    """Ground and edge of a card."""
+    return (Ink.PRIMARY_TINT, Ink.FILL) if selected else (Ink.RAISED, Ink.BORDER)
 
 
 def card_with_tools(
     content: ft.Control, tools: ft.Control, *, on_click: Handler, name: str, selected: bool = False
 ) -> ft.Control:
     """A bordered box of something to press, and of tools below it that are pressed by themselves."""
-    face = ft.Container(
+    ground, line = _face(selected)
+    face = pressable(
         content,
+        on_click,
+        name=name,
+        selected=selected,
+        radius=RADIUS_CARD,
         padding=ft.Padding.only(left=S4, top=S3, right=S4, bottom=S1),
-        border_radius=RADIUS_CARD,
-        on_click=act(on_click),
-        ink=True,
     )
-    said = ft.MergeSemantics(content=ft.Semantics(content=face, button=True, label=name, selected=selected))
     inside = ft.Column(
-        [said, ft.Container(tools, padding=ft.Padding.only(left=S2, bottom=S1))],
+        [face, ft.Container(tools, padding=ft.Padding.only(left=S2, bottom=S1))],
         spacing=0,
         tight=True,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
     return ft.Container(
         inside,
-        bgcolor=Ink.PRIMARY_TINT if selected else Ink.RAISED,
-        border=ft.Border.all(1, Ink.FILL if selected else Ink.BORDER),
+        bgcolor=ground,
+        border=ft.Border.all(1, line),
         border_radius=RADIUS_CARD,
     )
 
@@ -137,21 +152,20 @@ def chip(
             overflow=ft.TextOverflow.ELLIPSIS,
         )
     )
-    face: ft.Control = ft.Row(inside, spacing=S1, tight=True)
+    face = ft.Row(inside, spacing=S1, tight=True)
+    ground, line = (Ink.PRIMARY_TINT, Ink.FILL) if selected else (Ink.SURFACE, Ink.BORDER)
     if on_click is not None:
-        face = ft.Semantics(content=face, exclude_semantics=True)  # the button says them already
-    box = ft.Container(
+        padding = ft.Padding.symmetric(horizontal=S3 + 1, vertical=6)
+        return pressable(
+            face, on_click, name=words, selected=selected, ground=ground, line=line, radius=16, padding=padding
+        )
+    return ft.Container(
         face,
-        bgcolor=Ink.PRIMARY_TINT if selected else Ink.SURFACE,
-        border=ft.Border.all(1, Ink.FILL if selected else Ink.BORDER),
+        bgcolor=ground,
+        border=ft.Border.all(1, line),
         border_radius=16,
         padding=ft.Padding.symmetric(horizontal=S3, vertical=5),
-        on_click=act(on_click),
-        ink=on_click is not None,
     )
-    if on_click is None:
-        return box
-    return ft.MergeSemantics(content=ft.Semantics(content=box, button=True, label=words, selected=selected))
 
 
 def fact(name: str | ft.Control, value: str | ft.Control, note: str | ft.Control = "") -> ft.Control:

@@ -14,6 +14,7 @@ import flet as ft
 
 from studio.kit import text
 from studio.kit.guard import Handler, act, component, toast
+from studio.kit.pressed import Spoken, hover_tip, ringed
 from studio.kit.terms import Tip, dotted
 from studio.theme import BODY, MONO, RADIUS_FIELD, SANS, Ink
 
@@ -25,7 +26,7 @@ def _box(label: str, hint: str, tip: Tip | None, **rest: Any) -> ft.TextField:
     return ft.TextField(
         label=label or None,
         hint_text=hint or None,
-        tooltip=tip.words if tip else None,
+        tooltip=hover_tip(tip.words) if tip else None,
         text_size=BODY,
         color=Ink.TEXT,
         label_style=dotted(BODY, Ink.MUTED, tip),
@@ -138,7 +139,7 @@ def TextField(
         hand_over(draft)
         _heard(tip, False)
 
-    return _box(
+    field = _box(
         label,
         hint,
         tip,
@@ -155,6 +156,14 @@ def TextField(
         text_style=ft.TextStyle(size=13, font_family=MONO, color=Ink.TEXT) if mono else None,
         **_several(lines),
     )
+    return _described(field, tip)
+
+
+def _described(field: ft.Control, tip: Tip | None, name: str = "") -> ft.Control:
+    """A field with what its term means as its description, and a name where it shows none."""
+    if tip is None and not name:
+        return field
+    return ft.MergeSemantics(content=Spoken(content=field, label=name or None, hint=tip.words if tip else None))
 
 
 def told_of_theirs(name: str, take: Handler) -> None:
@@ -254,7 +263,7 @@ def Choice(
     tip: Tip | None = None,
 ) -> Any:
     """One of several: (key, words) pairs; nothing else that a browser may send is taken. `name` is what screen readers
-    say where no label is shown."""
+    say where no label is shown. By keys: Enter opens it, arrows move, Enter takes."""
     known = {key for key, _ in options}
 
     def choose(event: Any) -> None:
@@ -262,40 +271,52 @@ def Choice(
         if chosen in known:
             on_change(chosen)
 
-    menu = ft.Dropdown(
+    menu = ft.DropdownM2(  # Tab passes over the newer one
         value=value,
-        options=[ft.DropdownOption(key=key, text=words) for key, words in options],
-        on_select=act(choose),
+        options=[_option(key, words) for key, words in options],
+        on_change=act(choose),
         label=label or None,
         label_style=dotted(BODY, Ink.MUTED, tip) if tip else None,
-        tooltip=tip.words if tip else None,
+        tooltip=hover_tip(tip.words) if tip else None,
         on_focus=act(lambda: _heard(tip, True)) if tip else None,
         on_blur=act(lambda: _heard(tip, False)) if tip else None,
         width=width,
         text_size=BODY,
         border_color=Ink.FIELD,
         focused_border_color=Ink.FILL,
+        focused_border_width=2,
         border_radius=RADIUS_FIELD,
         content_padding=ft.Padding.symmetric(horizontal=12, vertical=8),
         dense=True,
     )
-    said = label or name
-    return ft.Semantics(content=menu, label=said, container=True) if said else menu
+    return _described(menu, tip, name)
+
+
+def _option(key: str, words: str) -> ft.dropdownm2.Option:
+    shown = text.body(words, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS)  # the client shows the key otherwise
+    return ft.dropdownm2.Option(key=key, text=words, content=shown)
 
 
 @component
 def Switch(value: bool, on_change: Callable[[bool], object], label: str = "", tip: Tip | None = None) -> Any:
     """On or off, at once."""
-    return ft.Switch(
+    focused, focus = ft.use_state(False)
+
+    def heard(here: bool) -> None:
+        focus(here)
+        _heard(tip, here)
+
+    switch = ft.Switch(
         value=value,
         label=label or None,
         label_text_style=dotted(BODY, Ink.TEXT, tip),
-        tooltip=tip.words if tip else None,
+        tooltip=hover_tip(tip.words) if tip else None,
         on_change=act(lambda: on_change(not value)),
-        on_focus=act(lambda: _heard(tip, True)) if tip else None,
-        on_blur=act(lambda: _heard(tip, False)) if tip else None,
+        on_focus=act(lambda: heard(True)),
+        on_blur=act(lambda: heard(False)),
         active_color=Ink.FILL,
     )
+    return _described(ringed(switch, focused), tip)
 
 
 @component

@@ -15,7 +15,8 @@ import msgspec
 from studio.hooks import use_task
 from studio.kit import later, text
 from studio.kit.guard import act, component
-from studio.theme import RADIUS_FIELD, S1, S2, S3, SMALL, Ink
+from studio.kit.pressed import pressable, ringed, use_ring
+from studio.theme import S1, S2, S3, SMALL, Ink
 
 AHEAD = 6
 """Rows made above and below those that are seen."""
@@ -120,29 +121,32 @@ def _head(column: Head, sorted_by: str, descending: bool, sort: Callable[[str], 
         face: list[ft.Control] = [ft.Text(column.name, size=SMALL, color=Ink.TEXT if here else Ink.MUTED, no_wrap=True)]
         if here:
             face.append(ft.Icon(arrow, size=14, color=Ink.MUTED))
-        box = ft.Container(
-            ft.Semantics(content=ft.Row(face, spacing=S1, tight=True), exclude_semantics=True),
-            on_click=act(lambda: sort(column.key)),
-            ink=True,
-            border_radius=RADIUS_FIELD,
-            padding=ft.Padding.symmetric(vertical=4),
-        )
         how = (", falling" if descending else ", rising") if here else ""
-        said = ft.Semantics(content=box, button=True, selected=here, label=f"Sort by {column.name.lower()}{how}")
-        words = ft.MergeSemantics(content=said)
+        words = pressable(
+            ft.Row(face, spacing=S1, tight=True),
+            lambda: sort(column.key),
+            name=f"Sort by {column.name.lower()}{how}",
+            selected=here,
+            padding=ft.Padding.symmetric(horizontal=2, vertical=4),
+        )
     return ft.Container(words, width=column.width, expand=column.width is None)
 
 
 @component
 def Tick(name: str, value: bool, on_change: Callable[[bool], object]) -> Any:
     """A box to tick, named for screen readers."""
-    box = ft.Checkbox(value=value, on_change=act(lambda: on_change(not value)), active_color=Ink.ACTION, tooltip=name)
-    return ft.MergeSemantics(content=box)
+    focused, told = use_ring()
+    box = ft.Checkbox(
+        value=value, on_change=act(lambda: on_change(not value)), active_color=Ink.ACTION, tooltip=name, **told
+    )
+    return ft.MergeSemantics(content=ringed(box, focused))
 
 
-def figures(heads: Sequence[str], rows: Sequence[Sequence[str | ft.Control]], widths: Sequence[int]) -> ft.Control:
+def figures(
+    heads: Sequence[str | ft.Control], rows: Sequence[Sequence[str | ft.Control]], widths: Sequence[int]
+) -> ft.Control:
     """A table of figures with named columns; it scrolls sideways where there is no room."""
-    lines: list[ft.Control] = [_line([text.muted(head) for head in heads], widths)]
+    lines: list[ft.Control] = [_line([text.muted(each) if isinstance(each, str) else each for each in heads], widths)]
     for cells in rows:
         drawn = [text.body(cell) if isinstance(cell, str) else cell for cell in cells]
         lines.append(_line(drawn, widths, rule=True))

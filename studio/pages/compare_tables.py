@@ -11,10 +11,10 @@ from engine.results.comparison import Comparison, Pairing
 from engine.results.shared_rows import MeasureRow
 from engine.results.subjects import REFERENCE, Subject, costs_rest_on
 from engine.results.verdict import difference
-from studio.kit import body, figures, muted, named, short
+from studio.kit import body, figures, muted, named, short, termed
 from studio.kit.words import duration
-from studio.pages.evaluation_parts import interval, measured
-from studio.theme import S1, S2, SANS, Ink
+from studio.pages.evaluation_parts import interval, measured, named_measure
+from studio.theme import BODY, S1, S2, SANS, Ink
 
 NAME, CELL = 190, 180
 
@@ -35,7 +35,7 @@ def measures(found: Comparison) -> ft.Control:
 
 def _measure(each: MeasureRow) -> list[str | ft.Control]:
     unit = each.measure.unit
-    cells: list[str | ft.Control] = [ft.Container(body(each.measure.title), tooltip=each.measure.what)]
+    cells: list[str | ft.Control] = [named_measure(each.measure)]
     for place, mean in enumerate(each.means):
         if mean is None:
             cells.append(muted("not measured", size=14))
@@ -55,7 +55,7 @@ def pairings(found: Comparison) -> ft.Control:
 def _pairing(each: Pairing, titles: Sequence[str]) -> list[str | ft.Control]:
     shown = muted("no difference shown", size=14) if each.winner is None else body(titles[each.winner])
     between = f"{titles[each.second]} against {titles[each.first]}"
-    return [each.measure.title, between, difference(each.measure, each.paired), shown]
+    return [named_measure(each.measure), between, difference(each.measure, each.paired), shown]
 
 
 def _marked(words: str, best: bool) -> ft.Control:
@@ -88,7 +88,7 @@ def _line(
 ) -> list[str | ft.Control]:
     known = [value for value in values if value is not None]
     best = (max(known) if most else min(known)) if len(set(known)) > 1 else None
-    cells: list[str | ft.Control] = [name]
+    cells: list[str | ft.Control] = [termed(name, size=BODY, color=Ink.TEXT)]
     for value in values:
         cells.append(muted("not known", size=14) if value is None else _marked(words(value), value == best))
     return cells

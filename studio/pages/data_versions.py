@@ -8,12 +8,14 @@ import flet as ft
 
 from engine.core.errors import unexpected
 from engine.data.export import format_from
-from engine.data.nouns import Dataset, ExportFormat
+from engine.data.nouns import Dataset, ExportFormat, Row
+from engine.data.preferences import shared_turns
 from engine.data.steps import step_from
 from studio.hooks import go, use_engine, use_loaded, use_session, use_surroundings
 from studio.kit import (
     Busy,
     Choice,
+    Diff,
     ErrorCard,
     badge,
     body,
@@ -130,13 +132,24 @@ def Changes(before: str, dataset: Dataset) -> Any:
     return card(ft.Column([label(what), head, *shown], spacing=S3, tight=True), padding=12)
 
 
+def as_lines(row_: Row) -> str:
+    """All that a row says, a turn on each line or more of them."""
+    lines = [f"{each.role}: {each.content}" for each in row_.messages] or [row_.text]
+    lines += [f"worse: {each.content}" for each in row_.rejected[shared_turns(row_.messages, row_.rejected) :]]
+    if row_.desired is not None:
+        lines.append("rated good" if row_.desired else "rated bad")
+    return "\n".join(lines)
+
+
 def _change(change: RowChange) -> ft.Control:
     blocks: list[ft.Control] = [muted(f"line {change.line:,} of the source")]
-    was, is_ = ("was", "is") if change.before and change.after else ("removed", "added")
-    for words, said in ((was, change.before), (is_, change.after)):
-        if said is not None:
-            blocks.append(ft.Row([badge(words, "bad" if said is change.before else "good")]))
-            blocks += words_of(said)
+    if change.before and change.after:
+        blocks.append(Diff(as_lines(change.before), as_lines(change.after)))
+    else:
+        for words, tone, said in (("removed", "bad", change.before), ("added", "good", change.after)):
+            if said is not None:
+                blocks.append(ft.Row([badge(words, tone)]))
+                blocks += words_of(said)
     return ft.Container(
         ft.Column(blocks, spacing=S2, tight=True),
         border=ft.Border.only(top=ft.BorderSide(1, Ink.BORDER)),

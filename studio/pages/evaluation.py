@@ -22,6 +22,7 @@ from studio.kit import (
     beside,
     body,
     card,
+    color_key,
     component,
     figures,
     label,
@@ -32,10 +33,11 @@ from studio.kit import (
     section,
     share_words,
 )
+from studio.model_colors import use_version_color
 from studio.pages.evaluation_checks import checks_of
 from studio.pages.evaluation_examples import Confused, Examples
 from studio.pages.evaluation_judge import Judge
-from studio.pages.evaluation_parts import BANDS, OUTCOMES, interval, measured
+from studio.pages.evaluation_parts import BANDS, OUTCOMES, interval, measured, named_measure
 from studio.pages.evaluation_start import Measure
 from studio.theme import S1, S2, S3, S4, Ink
 
@@ -49,6 +51,7 @@ def Evaluations(each: Listed, changed: int) -> Any:
     """The newest evaluation, those before it on demand, and the way to another."""
     engine = use_engine()
     chosen, choose = ft.use_state("")
+    color = use_version_color(each.version.id)
     found, problem, again = use_latest(lambda: engine.outcomes.evaluations(each.version.id), [each.version.id, changed])
     if problem is not None:
         return ErrorCard(problem, again=again)
@@ -60,7 +63,7 @@ def Evaluations(each: Listed, changed: int) -> Any:
         options = [(one.run, _called(one, place)) for place, one in enumerate(found)]
         blocks.append(row(Choice(shown.run, options, choose, label="Evaluation", width=320)))
     if shown is not None:
-        blocks.append(Found(shown, key=shown.run))  # type: ignore[call-arg]
+        blocks.append(Found(shown, color, key=shown.run))  # type: ignore[call-arg]
         blocks.append(Judge(each.version.id, shown.run, shown.judged is not None))
     blocks.append(Measure(each, not found, checks_of(found)))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
@@ -72,8 +75,8 @@ def _called(one: Evaluation, place: int) -> str:
 
 
 @component
-def Found(found: Evaluation) -> Any:
-    """Verdict, score, every measure, and the examples."""
+def Found(found: Evaluation, color: str) -> Any:
+    """Verdict, score, every measure, and the examples; `color` is the version's."""
     narrow = use_surroundings().columns == 1
     verdict = ft.Column(
         [row(badge(found.outcome, OUTCOMES.get(found.outcome, "plain"))), label(found.verdict)],
@@ -82,20 +85,20 @@ def Found(found: Evaluation) -> Any:
     )
     blocks: list[ft.Control] = [card(verdict)]
     if found.score is not None:
-        blocks.append(_scores(found.score, found.base_score, narrow))
-    blocks.append(Measures(found))
+        blocks.append(_scores(found.score, found.base_score, color, narrow))
+    blocks.append(Measures(found, color))
     if found.judged is not None:
-        blocks.append(_judged(found.judged))
+        blocks.append(_judged(found.judged, color))
     blocks += [ErrorCard(problem, tone="warn") for problem in found.problems]
     if found.confusion is not None:
         blocks.append(Confused(*found.confusion))
-    blocks.append(Examples(found))
+    blocks.append(Examples(found, color))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 
-def _scores(tuned: Score, base: Score | None, narrow: bool) -> ft.Control:
+def _scores(tuned: Score, base: Score | None, color: str, narrow: bool) -> ft.Control:
     whole: list[ft.Control] = [
-        number("not scored" if tuned.value is None else f"{tuned.value:.0f}", size=28, color=Ink.PURPLE)
+        number("not scored" if tuned.value is None else f"{tuned.value:.0f}", size=28, color=color)
     ]
     if tuned.band is not None:
         whole.append(badge(tuned.band, BANDS[tuned.band]))
@@ -105,26 +108,26 @@ def _scores(tuned: Score, base: Score | None, narrow: bool) -> ft.Control:
         spacing=S1,
         expand=1,
     )
-    parts = ft.Column([_part(each) for each in tuned.parts], spacing=S3, expand=1)
+    parts = ft.Column([_part(each, color) for each in tuned.parts], spacing=S3, expand=1)
     return section("Score", card(beside([head, parts], narrow)))
 
 
-def _part(part: Part) -> ft.Control:
+def _part(part: Part, color: str) -> ft.Control:
     weight = f"{100 * part.weight:.0f} % of a full score"
     if part.value is None:
         return ft.Column([body(f"{part.name.capitalize()}: not measured"), muted(weight)], spacing=0, tight=True)
     words = f"{part.name.capitalize()}: {part.value:.0f}"
     from_ = f"{weight}, from {part.measure}"
     return ft.Column(
-        [body(words), bar(part.value / 100, color=Ink.PURPLE, name=part.name), muted(from_)], spacing=2, tight=True
+        [body(words), bar(part.value / 100, color=color, name=part.name), muted(from_)], spacing=2, tight=True
     )
 
 
 @component
-def Measures(found: Evaluation) -> Any:
+def Measures(found: Evaluation, color: str) -> Any:
     """Every measure of both models with intervals, the difference, and whether that is more than chance."""
     narrow = use_surroundings().columns < 3
-    head = ("measure", "base", "tuned", "difference (95 % interval)", "")
+    head = ("measure", *_sides(color), "difference (95 % interval)", "")
     rows = [_row(each) for each in found.results]
     note = (
         "In brackets: the interval that holds the true value nineteen times in twenty; without a spread there is "
@@ -133,16 +136,20 @@ def Measures(found: Evaluation) -> Any:
     return section("Measures", figures(head, rows, NARROW_WIDTHS if narrow else WIDTHS), muted(note))
 
 
+def _sides(color: str) -> tuple[ft.Control, ft.Control]:
+    """The heads of what the base and the version did, in the colours they have everywhere."""
+    return color_key(Ink.BASE, "base"), color_key(color, "tuned")
+
+
 def _row(each: Result) -> list[str | ft.Control]:
     unit, paired = each.measure.unit, each.difference
     middle = measured(paired.difference, unit, sign=True)
     low, high = measured(paired.low, unit, sign=True), measured(paired.high, unit, sign=True)
     bounds = f" ({low.removesuffix(' points')} to {high})"
-    name = ft.Container(body(each.measure.title), tooltip=each.measure.what)
     return [
-        name,
+        named_measure(each.measure),
         body(interval(each.base, unit), color=Ink.MUTED),
-        body(interval(each.tuned, unit), color=Ink.PURPLE),
+        body(interval(each.tuned, unit)),
         middle.removesuffix(" points") + bounds if paired.has_interval else middle,
         _shown(each),
     ]
@@ -159,7 +166,7 @@ def _shown(each: Result) -> ft.Control:
     return badge(words, "good" if good else "bad")
 
 
-def _judged(found: Judged) -> ft.Control:
+def _judged(found: Judged, color: str) -> ft.Control:
     rows: list[list[str | ft.Control]] = [
         [
             each.criterion,
@@ -176,5 +183,7 @@ def _judged(found: Judged) -> ft.Control:
         words += f" On {share_words(found.flipped)} the order of the answers decided."
     words += f" {in_words(found.agreement)}"
     return section(
-        "Judged, 1 to 5", figures(("criterion", "base", "tuned", "difference"), rows, (140, 60, 60, 380)), muted(words)
+        "Judged, 1 to 5",
+        figures(("criterion", *_sides(color), "difference"), rows, (140, 80, 80, 340)),
+        muted(words),
     )

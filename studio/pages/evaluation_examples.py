@@ -58,7 +58,7 @@ def seen(found: Evaluation) -> list[Seen]:
 
 
 @component
-def Examples(found: Evaluation) -> Any:
+def Examples(found: Evaluation, color: str) -> Any:
     """The rows that were asked, filtered and searched."""
     kind, set_kind = ft.use_state("all")
     words, search = ft.use_state("")
@@ -75,7 +75,7 @@ def Examples(found: Evaluation) -> Any:
     blocks: list[ft.Control] = [
         row(*chips, ft.Container(TextField(words, search, label="With these words"), width=220)),
         muted(f"Most different first, by {title}. What only one of them says is underlined.", size=14),
-        *(_example(each, unit, use_surroundings().columns == 1) for each in fitting[:shown]),
+        *(_example(each, unit, color, use_surroundings().columns == 1) for each in fitting[:shown]),
     ]
     if not fitting:
         blocks.append(muted("No example fits.", size=14))
@@ -90,12 +90,12 @@ def _has(example: Example, words: str) -> bool:
     return all(word in told for word in words.casefold().split())
 
 
-def _example(each: Seen, unit: str, narrow: bool) -> ft.Control:
+def _example(each: Seen, unit: str, color: str, narrow: bool) -> ft.Control:
     example = each.example
     head = ft.Row([one_line(example.prompt), badge(KINDS[each.kind].lower(), TONES[each.kind])], spacing=S2)
     answers = [
         answer("Base", example.base, example.tuned, color=Ink.BASE, mark=measured(each.base, unit)),
-        answer("Tuned", example.tuned, example.base, color=Ink.PURPLE, mark=measured(each.tuned, unit)),
+        answer("Tuned", example.tuned, example.base, color=color, mark=measured(each.tuned, unit)),
     ]
     wanted = answer("Wanted", example.reference, color=Ink.GREEN)
     wanted.expand = None

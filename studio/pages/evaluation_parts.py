@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import flet as ft
+
 from engine.results.measured import Mean
+from studio.guides import Term, terms_in
+from studio.kit import Explained
+from studio.theme import BODY
+
+if TYPE_CHECKING:
+    from engine.results.metrics.measures import Measure
 
 OUTCOMES = {"better": "good", "worse": "bad", "mixed": "warn"}
 """The badge's tone for each outcome; those that show nothing are plain."""
@@ -23,3 +33,9 @@ def interval(mean: Mean, unit: str) -> str:
         return measured(mean.value, unit)
     bounds = f"{measured(mean.low, unit).removesuffix(' %')} to {measured(mean.high, unit)}"
     return f"{measured(mean.value, unit)} ({bounds})"
+
+
+def named_measure(measure: Measure, size: float = BODY) -> ft.Control:
+    """A measure's name, explained by the glossary; a check of one's own has its own words."""
+    known = next(iter(terms_in(measure.title)), None)
+    return Explained(measure.title, known or Term(term=measure.title, meaning=measure.what, example=""), size=size)  # type: ignore[return-value]

@@ -12,6 +12,7 @@ from studio.frame import frame
 from studio.hooks import go, use_attempt, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import (
     Busy,
+    CodeBlock,
     ErrorCard,
     TextField,
     badge,
@@ -86,7 +87,7 @@ def ModelCard(model: BaseModel) -> Any:
         row(label(model.name, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), badge(model.architecture, "plain")),
         columns(facts, count),
         *([] if model.chat_template else [muted("Has no chat template of its own; a plain one is used.", size=14)]),
-        *([] if surroundings.confined else [code(model.path, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS)]),
+        *([] if surroundings.confined else [CodeBlock(model.path, "the path", most=2)]),
         *(finding_notice(each) for each in model.findings),
         row(
             primary("Use it in a new run", use, icon=ft.Icons.AUTO_FIX_HIGH),

@@ -17,6 +17,7 @@ from studio.kit import (
     bar,
     body,
     card,
+    color_key,
     component,
     label,
     muted,
@@ -25,9 +26,11 @@ from studio.kit import (
     secondary,
     section,
     share_words,
+    termed,
 )
+from studio.model_colors import use_version_color
 from studio.pace import pace_of
-from studio.theme import S2, S3, S4, Ink
+from studio.theme import BODY, S2, S3, S4, Ink
 
 if TYPE_CHECKING:
     from engine.results.evaluation import Evaluation
@@ -65,7 +68,7 @@ def Result(run_id: str) -> Any:
     version = next((each for each in versions if each.run == run_id), None)
     if version is None:
         return muted("The version is being made.", size=14)
-    head = row(label(f"{version.name} {version.number}"), badge("tuned model", "tuned"))
+    head = row(label(f"{version.name} {version.number}"), Key(version.id, "tuned model"))
     talk = primary("Talk to it", lambda: go(f"/playground/{version.id}"), icon=ft.Icons.CHAT_BUBBLE_OUTLINE)
     return section("Result", card(ft.Column([head, Verdict(version), row(talk)], spacing=S3)))
 
@@ -98,6 +101,12 @@ def SeenElsewhere(live: LiveRun) -> Any:
 
 
 @component
+def Key(version: str, words: str) -> Any:
+    """Words beside a version's colour."""
+    return color_key(use_version_color(version), words)
+
+
+@component
 def Verdict(version: Version) -> Any:
     """Base against tuned on held-out rows, or the way to find out."""
     engine = use_engine()
@@ -116,7 +125,7 @@ def Verdict(version: Version) -> Any:
 
     use_task(wait_for_the_count, [counting])
     if found is not None:
-        return _verdict(found)
+        return _verdict(found, version.id)
     if measuring is not None and (measuring.state.active or counting or measuring.state is RunState.CREATED):
         words = "Counting the answers." if counting else "Base and tuned model are answering the held-out rows."
         share = None if counting else measuring.progress or None
@@ -140,12 +149,12 @@ def _measures(run: RunView, version: Version) -> bool:
     return run.kind == "evaluate" and run.name == f"evaluate {version.name} {version.number}"
 
 
-def _verdict(found: Evaluation) -> ft.Control:
+def _verdict(found: Evaluation, version: str) -> ft.Control:
     base, tuned = found.base, found.tuned
     lines = [
-        _scores("Exact match", base.exact_match, tuned.exact_match, shares=True),
-        _scores("Word overlap (F1)", base.token_f1, tuned.token_f1, shares=True),
-        _scores("Perplexity, lower is better", base.perplexity, tuned.perplexity, shares=False),
+        _scores("Exact match", base.exact_match, tuned.exact_match, version, shares=True),
+        _scores("Token F1", base.token_f1, tuned.token_f1, version, shares=True),
+        _scores("Perplexity, lower is better", base.perplexity, tuned.perplexity, version, shares=False),
     ]
     return ft.Column(
         [row(badge(found.outcome, TONES.get(found.outcome, "plain")), body(found.verdict)), *lines],
@@ -153,7 +162,7 @@ def _verdict(found: Evaluation) -> ft.Control:
     )
 
 
-def _scores(name: str, base: float, tuned: float, *, shares: bool) -> ft.Control:
+def _scores(name: str, base: float, tuned: float, version: str, *, shares: bool) -> ft.Control:
     def words(value: float) -> str:
         if shares:
             return share_words(value)
@@ -161,9 +170,9 @@ def _scores(name: str, base: float, tuned: float, *, shares: bool) -> ft.Control
 
     return ft.Row(
         [
-            ft.Container(muted(name, size=14), width=210),
+            ft.Container(termed(name, size=BODY), width=210),
             ft.Container(body(f"base {words(base)}", color=Ink.MUTED), width=110),
-            ft.Container(body(f"tuned {words(tuned)}", color=Ink.PURPLE), width=120),
+            ft.Container(Key(version, f"tuned {words(tuned)}"), width=140),
         ],
         spacing=S4,
         run_spacing=2,

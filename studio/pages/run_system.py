@@ -13,7 +13,7 @@ from engine.runs.efficiency import verdicts
 from engine.runs.views import Series
 from studio.charts import sparkline
 from studio.hooks import use_surroundings, use_topic
-from studio.kit import body, columns, component, empty, fact, gigabytes, muted, short
+from studio.kit import body, columns, component, empty, fact, gigabytes, muted, short, termed
 from studio.theme import S2, S3, S4, Ink
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _verdict(good: bool, what: str, why: str) -> ft.Control:
 def _perplexity(live: LiveRun) -> list[ft.Control]:
     """e to the newest losses: how many tokens the model hesitates between."""
     found = [("Perplexity", live.series["loss"].last), ("Held-out perplexity", live.series["validation_loss"].last)]
-    return [fact(name, short(math.exp(min(loss, 50.0)))) for name, loss in found if loss is not None]
+    return [fact(termed(name), short(math.exp(min(loss, 50.0)))) for name, loss in found if loss is not None]
 
 
 def _tile(shown: Shown, series: Series, color: str) -> ft.Control:
@@ -107,4 +107,4 @@ def _tile(shown: Shown, series: Series, color: str) -> ft.Control:
         gapless_playback=True,
         semantics_label=said,
     )
-    return ft.Column([fact(shown.title, shown.write(last), shown.note), picture], spacing=S2, tight=True)
+    return ft.Column([fact(termed(shown.title), shown.write(last), shown.note), picture], spacing=S2, tight=True)

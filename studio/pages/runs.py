@@ -36,10 +36,10 @@ from studio.kit import (
     title,
     toast,
 )
-from studio.kit.guard import act
+from studio.kit.pressed import pressable
 from studio.kit.table import Head, Rows, Tick, heads
 from studio.pages.parts import run_line
-from studio.theme import RADIUS_FIELD, S2, S3, Ink
+from studio.theme import S2, S3, Ink
 from studio.undo import delete_later
 
 if TYPE_CHECKING:
@@ -287,19 +287,17 @@ def _row(run: RunView, ticked: bool, tick: Callable[[str, bool], None], narrow: 
             ft.Container(muted(ago(run.created), size=14), width=120),
         ]
     face = ft.Row([ft.Column(words, spacing=0, tight=True, expand=True), *figures], spacing=S3)
-    box = ft.Container(
+    opens = pressable(
         face,
-        on_click=act(lambda: go(f"/runs/{run.id}")),
-        ink=True,
-        border_radius=RADIUS_FIELD,
-        expand=True,
+        lambda: go(f"/runs/{run.id}"),
+        name=f"Run {run.name}, {run.state.value}",
         padding=ft.Padding.symmetric(vertical=S2),
+        expand=True,
     )
-    said = ft.Semantics(content=box, button=True, label=f"Run {run.name}, {run.state.value}")
     line = ft.Row(
         [
             ft.Container(Tick(f"Choose {run.name}", ticked, lambda on: tick(run.id, on)), width=40),
-            ft.MergeSemantics(content=said, expand=True),
+            opens,
         ],
         spacing=S3,
     )

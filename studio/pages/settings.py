@@ -11,7 +11,7 @@ from engine.core.settings import LIMITS, Settings
 from engine.spec.fields import Setting, settings_of
 from studio.frame import frame
 from studio.hooks import sign_out, use_engine, use_surroundings, use_topic
-from studio.kit import Below, Search, body, card, code, component, empty, link, muted, quiet, row, section, title
+from studio.kit import Below, CodeBlock, Search, body, card, component, empty, link, muted, quiet, row, section, title
 from studio.pages.settings_fields import setting_field, setting_line, value_shown
 from studio.pages.settings_log import LiveLog
 from studio.pages.settings_storage import Storage
@@ -86,7 +86,11 @@ def _groups(wanted: str, settings: Settings, engine: Engine, surroundings: Surro
 def _others(wanted: str, settings: Settings, engine: Engine, surroundings: Surroundings) -> list[ft.Control]:
     """The sections that are no settings."""
     confined, narrow = surroundings.confined, surroundings.columns == 1
-    home = [] if confined else [ft.Column([muted("Home"), code(str(engine.home.path))], spacing=S1, tight=True)]
+    home = (
+        []
+        if confined
+        else [ft.Column([muted("Home"), CodeBlock(str(engine.home.path), "the path")], spacing=S1, tight=True)]
+    )
     storage = ft.Column([*home, Storage(confined, narrow)], spacing=S4, tight=True)
     sections = {DISK: section(DISK, card(storage)), PRIVACY: section(PRIVACY, card(_privacy(confined)))}
     if confined:

@@ -13,7 +13,7 @@ import flet as ft
 from studio.frame import frame
 from studio.hooks import go, use_engine, use_session, use_surroundings, use_topic
 from studio.kit import Busy, body, component, label, muted, notice, primary, secondary, title, toast
-from studio.kit.guard import act
+from studio.kit.pressed import pressable
 from studio.pages.estimate import EstimatePanel
 from studio.pages.wizard_case import UseCases
 from studio.pages.wizard_data import DataStep, import_chosen
@@ -91,16 +91,12 @@ def _mark(index: int, name: str, step: int, open_: bool, narrow: bool, press: An
     )
     disc = ft.Container(inside, width=26, height=26, border_radius=13, bgcolor=ground, alignment=ft.Alignment.CENTER)
     words = [] if narrow and not here else [label(name) if here else body(name, color=Ink.TEXT if open_ else Ink.MUTED)]
-    box = ft.Container(
-        ft.Row([disc, *words], spacing=S2, tight=True),
-        on_click=act(press) if open_ and not here else None,
-        ink=open_ and not here,
-        border_radius=13,
-        padding=ft.Padding.only(right=6),
-    )
-    return ft.MergeSemantics(
-        content=ft.Semantics(content=box, button=open_ and not here, label=f"Step {index + 1}: {name}", selected=here)
-    )
+    face = ft.Row([disc, *words], spacing=S2, tight=True)
+    said, padding = f"Step {index + 1}: {name}", ft.Padding.only(right=6)
+    if open_ and not here:
+        return pressable(face, press, name=said, radius=13, padding=padding)
+    inside = ft.Semantics(content=ft.Container(face, padding=padding), exclude_semantics=True)
+    return ft.MergeSemantics(content=ft.Semantics(content=inside, label=said, selected=here))
 
 
 async def _leave_for(route: str) -> None:

@@ -9,7 +9,7 @@ import flet as ft
 
 from studio.downloads import OFFERED, name_of
 from studio.hooks import use_surroundings
-from studio.kit import body, code, component, icon_button, secondary, toast
+from studio.kit import CodeBlock, body, component, secondary
 from studio.theme import S2
 
 
@@ -18,13 +18,7 @@ def Written(path: str) -> Any:
     """A file or folder that the app wrote."""
     if use_surroundings().confined:
         return fetch_button(Path(path))
-
-    async def copy() -> None:
-        await ft.Clipboard().set(path)
-        toast("The path is copied.")
-
-    shown = ft.Container(code(path, max_lines=2, overflow=ft.TextOverflow.ELLIPSIS), expand=True)
-    return ft.Row([shown, icon_button(ft.Icons.COPY, "Copy the path", copy)], spacing=S2)
+    return CodeBlock(path, "the path", most=2)
 
 
 def fetch_button(path: Path) -> ft.Control:

@@ -1,9 +1,14 @@
 """Every pair of colours that the screens put together can be read (WCAG 2.2 AA)."""
 
+import flet as ft
 import pytest
 
 from engine.results.comparison import MOST
-from studio.theme import CONTRAST, DARK, FOCUS, LIGHT, PALETTES, Palette, contrast
+from studio.kit.buttons import DANGER, ICON, PRIMARY, QUIET, SECONDARY, SENTENCE
+from studio.kit.pressed import AROUND, RING
+from studio.theme import CONTRAST, DARK, FOCUS, LIGHT, PALETTES, Ink, Palette, contrast
+
+TINTS = ["primary_tint", "red_tint", "amber_tint", "green_tint", "purple_tint"]
 
 WORDS = [
     (ink, ground)
@@ -67,6 +72,26 @@ def test_the_keyboards_place_is_seen_and_words_in_it_can_be_read(palette: Palett
         tinted = mixed(palette.fill, ground, FOCUS)
         assert contrast(tinted, ground) >= 1.4  # and moves when Tab is pressed
         assert contrast(palette.text, tinted) >= 4.5
+
+
+@THEMES
+@pytest.mark.parametrize("ground", ["background", "surface", "raised", *TINTS])
+def test_the_line_around_the_keyboards_place_reaches_3_to_1(palette: Palette, ground: str):
+    """On tints stand chosen cards, chips, lines, and notices with their buttons."""
+    assert RING.color == AROUND.color == Ink.FILL and RING.width >= 2 and AROUND.width >= 2
+    assert contrast(palette.fill, getattr(palette, ground)) >= 3.0
+
+
+@THEMES
+def test_the_main_button_has_its_line_off_its_edge(palette: Palette):
+    assert contrast(palette.fill, palette.action) < 3.0  # on the edge itself it would not be seen
+    assert isinstance(PRIMARY.side, dict) and PRIMARY.side[ft.ControlState.FOCUSED] == AROUND
+    assert AROUND.stroke_align >= 2
+
+
+@pytest.mark.parametrize("style", [SECONDARY, SENTENCE, QUIET, DANGER, ICON])
+def test_every_other_button_has_the_line_on_its_edge(style: ft.ButtonStyle):
+    assert isinstance(style.side, dict) and style.side[ft.ControlState.FOCUSED] == RING
 
 
 def mixed(color: str, ground: str, share: float) -> str:

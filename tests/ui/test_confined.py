@@ -78,10 +78,10 @@ async def test_what_protects_the_machine_is_no_command_there_and_signing_out_is(
 
 async def test_a_list_takes_only_what_it_offers(show, engine: FakeEngine):
     client = await show("/settings")
-    menu = client.find(ft.Dropdown)[0]
-    await client.event(menu, "select", "/etc/passwd")
+    menu = client.find(ft.DropdownM2)[0]
+    await client.event(menu, "change", "/etc/passwd")
     assert engine.settings.value.theme == "system"
-    await client.event(menu, "select", "dark")
+    await client.event(menu, "change", "dark")
     assert engine.settings.value.theme == "dark"
 
 

@@ -11,6 +11,7 @@ import flet as ft
 import pytest
 
 from engine.data.nouns import Dataset, Mapping
+from studio.kit.blocks import GONE, NEW
 from studio.pages.data_mapping import MAPPABLE, NEEDED, OPTIONAL, Chosen, chosen_of
 from studio.pages.data_merge import rows_of, together
 from tests.ui.client import Client
@@ -39,9 +40,15 @@ async def opened(show, engine: FakeEngine, folder: Path, tab: str, width: int = 
     return client, made
 
 
+def said_in(row: object) -> str:
+    """The words of a line of a difference."""
+    assert isinstance(row, ft.Row) and isinstance(row.controls[1], ft.Container)
+    assert isinstance(row.controls[1].content, ft.Text)
+    return row.controls[1].content.value
+
+
 async def choose(client: Client, label: str, key: str) -> None:
-    menus = [each.content for each in client.find(ft.Semantics, label=label) if isinstance(each.content, ft.Dropdown)]
-    await client.event(menus[0], "select", key)
+    await client.event(client.find(ft.DropdownM2, label=label)[0], "change", key)
     await client.settle(30)
 
 
@@ -103,6 +110,9 @@ async def test_versions_are_told_with_size_compared_undone_and_deleted(show, eng
     await client.press("What changed")
     await client.until(lambda: client.says("50 the same"))
     assert client.says("1 changed") and client.says("jane.roe@mail.org") and client.says("[EMAIL]")
+    (gone,) = [each.parent for each in client.find(ft.Text) if each.value == GONE]  # one line of the row, and only it
+    (new,) = [each.parent for each in client.find(ft.Text) if each.value == NEW]
+    assert "jane.roe@mail.org" in said_in(gone) and "[EMAIL]" in said_in(new)
     await client.press("Undo this version")
     await client.until(lambda: client.page.route == f"/data/{made.id}")
     await client.until(lambda: client.find(ft.OutlinedButton, content="Delete this version"))

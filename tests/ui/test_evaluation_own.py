@@ -141,8 +141,8 @@ async def test_a_local_model_judges_with_the_chosen_criteria(show, home: FakeEng
     client = await opened(show, version)
     await client.until(lambda: client.says("Have it judged"))
     await client.press("Choose a judge")
-    (menu,) = [each for each in client.find(ft.Dropdown) if each.label == "Judge"]
-    await client.event(menu, "select", menu.options[-1].key)  # the version itself
+    (menu,) = [each for each in client.find(ft.DropdownM2) if each.label == "Judge"]
+    await client.event(menu, "change", (menu.options or [])[-1].key)  # the version itself
     await client.press("tone")
     await client.press("Judge")
     await client.until(lambda: client.says("no answer of this version has a thumb"), 20)

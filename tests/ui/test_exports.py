@@ -49,8 +49,8 @@ async def test_an_export_is_queued_with_its_format_and_place_and_followed(show, 
     version = a_version(home, "run-1", data=dataset(home))
     client = await opened(show, version)
     await client.type("Folder (optional)", str(tmp_path / "not there" / ".." / "out"))
-    (menu,) = [each for each in client.find(ft.Dropdown) if len(each.options) > 1][:1]
-    await client.event(menu, "select", "f16")
+    (menu,) = [each for each in client.find(ft.DropdownM2) if len(each.options or ()) > 1][:1]
+    await client.event(menu, "change", "f16")
     await client.press("Export as gguf")
     await client.until(lambda: client.says("Exported"))
     (made,) = home.exports.list.value
@@ -138,4 +138,4 @@ async def test_the_path_of_an_export_is_copied(show, home: FakeEngine):
     client = await show("/exports")
     await client.until(lambda: client.says(home.exports.list.value[0].export.folder))
     await client.press("Copy the path")
-    await client.until(lambda: "The path is copied." in client.toasts())
+    await client.until(lambda: "Copied." in client.toasts())

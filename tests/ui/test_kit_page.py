@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import logging
 
-import flet as ft
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.settings import Settings
+from studio import kit
 from studio.kit.blocks import GONE, NEW, SAME, difference
+from studio.pages import kit as page
 from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
+WORDS = {
+    "ago", "amount", "duration", "duration_range", "gigabytes", "named", "percent", "plural", "share_words", "short",
+}  # fmt: skip
+"""These only word a number or a name."""
+HELPERS = {"act", "pieces", "rightward", "use_tip"}
+"""A guard of handlers, the parts and the direction of a text, and what a field tells of itself: they draw nothing."""
 TEXT = st.lists(st.text("abc", max_size=3), max_size=8).map("\n".join)
 
 
 @pytest.mark.parametrize("width", [1440, 768, 320])
 async def test_every_piece_is_drawn(show, width):
     client = await show("/kit", width)
-    for words in ("Design system", "Row 1", "The disk is full.", "3 waiting to be sent", "rank 16"):
+    await client.until(lambda: client.says("Made a moment later."))
+    for words in ("Design system", "Row 1", "The disk is full.", "A chosen box.", "rank 16"):
         assert client.says(words), words
     assert not client.says("Something went wrong")
-    await client.press("Wider left pane")
-    assert client.find(ft.Container, expand=55)
+
+
+def test_no_piece_of_the_kit_is_forgotten_on_its_page():
+    called = {node.id for node in ast.walk(ast.parse(inspect.getsource(page))) if isinstance(node, ast.Name)}
+    drawn = set(kit.__all__) - WORDS - HELPERS
+    assert drawn - called == set()
+    assert set(kit.__all__) >= WORDS | HELPERS  # none is listed that is there no more
 
 
 @given(TEXT, TEXT)

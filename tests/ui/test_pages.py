@@ -50,7 +50,7 @@ async def test_every_page_can_be_drawn_with_nothing_in_the_home(show, engine: Fa
 
 
 def _labelled(client, words: str) -> bool:
-    return any(each.label == words for each in client.find(ft.Dropdown))
+    return any(each.label == words for each in client.find(ft.DropdownM2))
 
 
 async def test_the_activity_bar_goes_to_a_page_and_marks_it(show):
@@ -189,8 +189,8 @@ async def test_the_window_follows_its_width(show, engine: FakeEngine):
 
 async def test_a_choice_of_theme_is_saved_and_applied(show, engine: FakeEngine):
     client = await show("/settings")
-    dropdown = client.find(ft.Dropdown)[0]
-    await client.event(dropdown, "select", "dark")
+    dropdown = client.find(ft.DropdownM2)[0]
+    await client.event(dropdown, "change", "dark")
     assert engine.settings.value.theme == "dark"
     await client.until(lambda: client.page.theme_mode is ft.ThemeMode.DARK)
 

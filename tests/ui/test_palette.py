@@ -46,7 +46,7 @@ def listed(client: Client) -> list[str]:
     return [
         f"{'*' if each.selected else ''}{each.label}"
         for each in client.find(ft.Semantics, button=True)
-        if isinstance(each.content, ft.Container) and each.content.height == 40
+        if isinstance(each.content, ft.TextButton) and each.content.height == 40
     ]
 
 

@@ -145,8 +145,8 @@ async def test_differences_are_marked_against_the_chosen_one(show, engine: FakeE
     client = await talking(show, engine)
     await ask(client, "Plums?")
     await answered(client)
-    [menu] = [each for each in client.find(ft.Dropdown) if each.label == "Differences"]
-    await client.event(menu, "select", "base")
+    [menu] = [each for each in client.find(ft.DropdownM2) if each.label == "Differences"]
+    await client.event(menu, "change", "base")
     await client.until(lambda: any(text.spans for text in client.find(ft.Text)))
     [marked] = [text for text in client.find(ft.Text) if text.spans]
     assert "".join(span.text or "" for span in marked.spans or []) == "We have plums."

@@ -42,7 +42,7 @@ async def test_pressing_something_ends_the_idle_pace(show, engine: FakeEngine):
     own = pace_of(client.page)
     own._used -= 2 * pace.IDLE_AFTER
     assert own.every(0.1) == pace.IDLE_EVERY
-    await client.event(client.find(ft.Dropdown)[0], "select", "dark")
+    await client.event(client.find(ft.DropdownM2)[0], "change", "dark")
     assert own.every(0.1) == 0.1
     own._used -= 2 * pace.IDLE_AFTER
     await client.event(

@@ -155,11 +155,11 @@ async def test_runs_are_found_by_model_and_by_when_they_were_started(show, engin
     new, old = engine.runs.list.value
     engine.runs.list.set((new, msgspec.structs.replace(old, model="other")))
     client = await show("/runs")
-    days, model = client.find(ft.Dropdown)[:2]
-    await client.event(days, "select", "30")
+    days, model = client.find(ft.DropdownM2)[:2]
+    await client.event(days, "change", "30")
     await client.until(lambda: client.says("New") and not client.says("Old"))
-    await client.event(client.find(ft.Dropdown)[0], "select", "")
-    await client.event(client.find(ft.Dropdown)[1], "select", "other")
+    await client.event(client.find(ft.DropdownM2)[0], "change", "")
+    await client.event(client.find(ft.DropdownM2)[1], "change", "other")
     await client.until(lambda: client.says("Old") and not client.says("New"))
     assert model.options[0].text == "Any model"
 

@@ -48,10 +48,10 @@ async def test_a_setting_is_one_with_its_name_for_a_screen_reader(show, each):
     client = await show("/settings")
     named = client.find(ft.Semantics, label=each.title)
     assert len(named) == 1
-    kinds = (ft.Switch, ft.TextField, ft.Dropdown)
+    kinds = (ft.Switch, ft.TextField, ft.DropdownM2)
     fields = [one for kind in kinds for one in client.find(kind) if named[0] in parents(one)]
     assert len(fields) == 1
-    assert isinstance(fields[0], ft.Dropdown) or isinstance(named[0].parent, ft.MergeSemantics)
+    assert isinstance(named[0].parent, ft.MergeSemantics)
 
 
 def parents(control: Any) -> list[Any]:
@@ -66,7 +66,7 @@ async def test_sizes_are_entered_in_megabytes_and_gigabytes(show, engine: FakeEn
     client = await show("/settings")
     await search(client, "after a warning")
     assert client.find(ft.TextField)[1].value == "500"
-    await client.event(client.find(ft.Dropdown)[0], "select", "GB")
+    await client.event(client.find(ft.DropdownM2)[0], "change", "GB")
     assert client.find(ft.TextField)[1].value == "0.5" and engine.settings.value.warn_file_bytes == 500_000_000
     field = client.find(ft.TextField)[1]
     await client.event(field, "submit", "1.5")

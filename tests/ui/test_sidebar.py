@@ -128,6 +128,6 @@ async def test_a_line_is_said_once_and_whole_on_hover(show, engine: FakeEngine):
     engine.runs.make("Plums", RunState.RUNNING, steps=3)
     client = await show("/help")
     (said,) = client.find(ft.Semantics, label="Plums, running")
-    tipped = client.find(ft.Container, tooltip="Plums")
-    assert tipped and all(isinstance(each.parent, ft.Semantics) and each.parent.exclude_semantics for each in tipped)
-    assert said.button and said.content.tooltip is None
+    tip = said.content.tooltip
+    assert said.button and tip.message == "Plums" and tip.exclude_from_semantics
+    assert said.content.content.exclude_semantics and said.hint is None

@@ -12,6 +12,7 @@ from engine.spec.methods import METHODS
 from engine.spec.records import RunState
 from engine.spec.runspec import Training
 from studio.guides import Term, guides, term_of, terms_in
+from studio.kit.pressed import Spoken
 from studio.places import HELP, PLACES, SETTINGS
 from tests.ui.client import Client
 from tests.ui.fake_engine import FakeEngine
@@ -27,17 +28,18 @@ LONGEST_LABEL = 4
 
 def labels(client: Client) -> set[str]:
     """What names something on the screen: of fields, and short texts that are neither a value nor a unit."""
-    fields = [*client.find(ft.TextField), *client.find(ft.Dropdown), *client.find(ft.Switch)]
+    fields = [*client.find(ft.TextField), *client.find(ft.DropdownM2), *client.find(ft.Switch)]
     texts = [str(each.value) for each in client.find(ft.Text) if not each.spans and not in_card(client, each)]
     short = {each for each in texts if len(each.split()) <= LONGEST_LABEL and not re.search(r"\d|\.$|·", each)}
     return {str(each.label) for each in fields if each.label} | short - UNITS
 
 
 def in_card(client: Client, text: ft.Text) -> bool:
-    """Whether it stands on something that is pressed as a whole: that says itself what it is."""
+    """Whether it stands on something that is pressed as a whole, or is one to choose: that says itself what it is."""
     parent = text.parent
     while parent is not None:
-        if isinstance(parent, ft.Container) and parent.on_click is not None:
+        pressed = isinstance(parent, ft.MergeSemantics) and isinstance(parent.content, Spoken)
+        if pressed or isinstance(parent, ft.dropdownm2.Option):
             return True
         parent = parent.parent
     return False
@@ -45,8 +47,9 @@ def in_card(client: Client, text: ft.Text) -> bool:
 
 def explained(client: Client, term: Term) -> bool:
     """Whether something on the screen says on hover what a term means, with its example."""
-    controls = [*client.find(ft.TextButton), *client.find(ft.TextField), *client.find(ft.Dropdown)]
-    tips = [str(each.tooltip) for each in (*controls, *client.find(ft.Switch)) if each.tooltip]
+    controls = [*client.find(ft.TextButton), *client.find(ft.TextField), *client.find(ft.DropdownM2)]
+    found = [each.tooltip for each in (*controls, *client.find(ft.Switch))]
+    tips = [each.message for each in found if isinstance(each, ft.Tooltip)]
     return any(term.meaning in tip and term.example in tip for tip in tips)
 
 
@@ -72,7 +75,8 @@ async def test_a_field_explains_its_term_while_it_has_the_focus(show, tmp_path):
     rank = term_of("rank")
     assert rank is not None
     field = client.find(ft.TextField, label="Rank")[0]
-    assert rank.meaning in str(field.tooltip) and not client.says(rank.meaning)
+    assert isinstance(field.tooltip, ft.Tooltip) and rank.meaning in field.tooltip.message
+    assert not client.says(rank.meaning)
     assert field.label_style and field.label_style.decoration_style is ft.TextDecorationStyle.DOTTED
     await client.event(field, "focus")
     assert client.says(rank.meaning) and client.says(f"Example: {rank.example}")

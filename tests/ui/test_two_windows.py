@@ -26,11 +26,11 @@ def snacks(client: Client) -> list[ft.SnackBar]:
 async def test_two_windows_change_two_settings_and_both_are_kept(show, engine: FakeEngine):
     one, two = await show("/settings"), await show("/settings")
     switch = one.find(ft.Switch)[0]  # the side bar's
-    task = asyncio.create_task(two.event(two.find(ft.Dropdown)[0], "select", "dark"))
+    task = asyncio.create_task(two.event(two.find(ft.DropdownM2)[0], "change", "dark"))
     await one.event(switch, "change", True)
     await task
     assert engine.settings.value == msgspec.structs.replace(Settings(), theme="dark", side_bar=True)
-    await one.until(lambda: one.find(ft.Dropdown)[0].value == "dark")
+    await one.until(lambda: one.find(ft.DropdownM2)[0].value == "dark")
     await two.until(lambda: two.find(ft.Switch)[0].value is True)
 
 

@@ -92,7 +92,7 @@ async def test_columns_without_a_clear_meaning_are_asked_for(show, tmp_path):
     await read(client, csv(tmp_path, "one,two\n" + rows))
     assert client.says("Which column is what?")
     for label, column in (("Question", "one"), ("Answer", "two")):
-        await client.event(client.find(ft.Dropdown, label=label)[0], "select", column)
+        await client.event(client.find(ft.DropdownM2, label=label)[0], "change", column)
     await client.press("Use these columns")
     await client.until(lambda: client.says("30 rows of questions with answers"))
     assert not client.find(ft.FilledButton, content="Use this data")[0].disabled
@@ -199,7 +199,7 @@ async def test_expert_mode_shows_every_setting_until_a_draft_says_otherwise(show
     await client.until(lambda: engine.settings.value.expert_mode)
     client = await at_settings(show, tmp_path)
     await client.until(lambda: client.says("Advanced") and client.says("Expert"))
-    assert any(each.key == "tuner" for each in client.find(ft.Dropdown)[0].options)
+    assert any(each.key == "tuner" for each in client.find(ft.DropdownM2)[0].options or ())
     await client.press("Show only what matters most")
     await client.until(lambda: not client.says("Advanced"))
 

@@ -47,12 +47,12 @@ async def at_preferences(show, engine: FakeEngine, folder: Path) -> Client:
 
 
 async def select(client: Client, label: str, key: str) -> None:
-    await client.event(client.find(ft.Dropdown, label=label)[0], "select", key)
+    await client.event(client.find(ft.DropdownM2, label=label)[0], "change", key)
     await client.settle(20)
 
 
 def options(client: Client, label: str) -> list[str]:
-    return [str(each.key) for each in client.find(ft.Dropdown, label=label)[0].options]
+    return [str(each.key) for each in client.find(ft.DropdownM2, label=label)[0].options or ()]
 
 
 async def test_methods_are_those_of_the_plan_with_when_and_cost(show, tmp_path):
@@ -95,7 +95,7 @@ async def test_every_method_can_be_reviewed_by_its_name(show, tmp_path, method):
 
 async def test_rows_without_comparison_leave_no_choice_of_objective(show, tmp_path):
     client = await at_settings(show, tmp_path)
-    assert client.says("Imitation") and not client.find(ft.Dropdown, label="Objective")
+    assert client.says("Imitation") and not client.find(ft.DropdownM2, label="Objective")
 
 
 async def test_pairs_can_be_learned_in_three_ways(show, tmp_path, engine: FakeEngine):
@@ -118,10 +118,10 @@ async def test_pairs_can_be_learned_in_three_ways(show, tmp_path, engine: FakeEn
 async def test_another_method_keeps_the_objective(show, tmp_path, engine: FakeEngine):
     client = await at_preferences(show, engine, tmp_path)
     await select(client, "Objective", "orpo")
-    await client.until(lambda: client.find(ft.Dropdown, label="Method"), seconds=10)
+    await client.until(lambda: client.find(ft.DropdownM2, label="Method"), seconds=10)
     await select(client, "Method", "rslora")
-    await client.until(lambda: client.find(ft.Dropdown, label="Objective"))
-    assert client.find(ft.Dropdown, label="Objective")[0].value == "orpo"
+    await client.until(lambda: client.find(ft.DropdownM2, label="Objective"))
+    assert client.find(ft.DropdownM2, label="Objective")[0].value == "orpo"
 
 
 async def test_review_shows_memory_in_bars_costs_and_limits(show, tmp_path, engine: FakeEngine):
@@ -163,7 +163,7 @@ async def test_an_impossible_combination_is_refused_and_the_way_back_is_offered(
     await select(client, "Optimizer", "adamw8bit")
     await client.until(lambda: client.says("The 8-bit optimizer needs an NVIDIA GPU."))
     assert client.says("Choose optimizer=adamw.")
-    assert client.find(ft.Dropdown, label="Method")
+    assert client.find(ft.DropdownM2, label="Method")
     await client.press("Take the suggested values again")
     await client.until(lambda: client.says("What matters most"))
 
