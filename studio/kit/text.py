@@ -16,6 +16,8 @@ LONGEST_LINE = 220
 
 def _text(value: str, size: float, *, strong: bool = False, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
     options: dict[str, Any] = {"size": size, "color": color, "font_family": STRONG if strong else SANS, **rest}
+    if options.get("selectable") and value:
+        options.setdefault("semantics_label", value)  # else it is an empty field to a screen reader
     return ft.Text(value, **options)
 
 
@@ -72,8 +74,7 @@ def number(value: str, *, size: float = TITLE, color: str = Ink.TEXT) -> ft.Text
 
 def code(value: str, *, size: float = 13, color: str = Ink.TEXT, **rest: Any) -> ft.Text:
     """Ids, paths, logs and model text."""
-    options: dict[str, Any] = {"size": size, "color": color, "font_family": MONO, "selectable": True, **rest}
-    return ft.Text(value, **options)
+    return _text(value, size, **{"color": color, "font_family": MONO, "selectable": True, **rest})
 
 
 def one_line(words: str) -> ft.Control:

@@ -168,7 +168,7 @@ def _words(reply: Reply, other: Reply | None) -> ft.Control:
     spans = [
         ft.TextSpan(each.text, style=marked if each.own else plain) for each in differences(reply.text, other.text)
     ]
-    return verbatim("", selectable=True, spans=spans, rtl=rightward(reply.text))
+    return verbatim("", selectable=True, spans=spans, rtl=rightward(reply.text), semantics_label=reply.text)
 
 
 def _figures(reply: Reply) -> ft.Control:

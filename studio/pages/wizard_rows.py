@@ -72,7 +72,12 @@ def _row(row: PreviewRow) -> ft.Control:
     return ft.Column(
         [
             muted(f"row {row.source_row + 1}: {row.tokens} tokens, {row.trained_tokens} learned"),
-            ft.Text(spans=spans, selectable=True, rtl=rightward(_content(row))),
+            ft.Text(
+                spans=spans,
+                selectable=True,
+                rtl=rightward(_content(row)),
+                semantics_label="".join(segment.text for segment in row.segments),
+            ),
         ],
         spacing=2,
         tight=True,

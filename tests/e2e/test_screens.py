@@ -162,3 +162,17 @@ def test_a_reload_returns_to_the_same_place(looked: Any, furnished: Served) -> N
     for lists in ("Show", "Hide") if before else ("Hide", "Show"):  # drawn at once: it is not taken for a hidden page
         looked.keyboard.press("Control+b")
         looked.get_by_role("button", name=f"{lists} the lists").wait_for(timeout=3000)
+
+
+def test_a_log_is_taken_along_as_a_file(looked: Any, furnished: Served, press: Any) -> None:
+    words = "INFO a line of the log, with <b>markup</b> and שלום\n"
+    (furnished.home / "runs" / "run-1" / "log.txt").write_text(words, encoding="utf-8")
+    looked.set_viewport_size({"width": 1440, "height": 2000})  # all of the page is seen, and so read out
+    looked.goto(f"{furnished.address}/runs/run-1")
+    ready(looked)
+    looked.get_by_role("button", name="Log", exact=True).click()
+    wait_until_said(looked, "a line of the log", seconds=20)
+    with looked.expect_download(timeout=20_000) as taken:
+        press(looked, "Download")
+    assert taken.value.suggested_filename == "run-1.log"
+    assert Path(taken.value.path()).read_text(encoding="utf-8") == words

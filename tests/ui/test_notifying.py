@@ -80,6 +80,20 @@ async def test_what_was_there_before_the_window_opened_is_not_told(show, engine:
     assert client.find(ft.IconButton, tooltip="Notifications") and client.toasts() == []
 
 
+async def test_a_window_shows_in_the_task_bar_how_far_the_run_is(show, engine: FakeEngine, monkeypatch):
+    async def noted(title: str, words: str, *, urgent: bool = False, sound: bool = True) -> None:
+        pass
+
+    monkeypatch.setattr("studio.notifying.alert", noted)
+    folder = engine.runs.make("Shop", RunState.RUNNING, steps=10)
+    client = await show("/")
+    client.page.web = False
+    move(engine, folder, RunState.RUNNING, 100)
+    await client.until(lambda: client.page.window.progress_bar == 0.5)
+    move(engine, folder, RunState.COMPLETED, 200)
+    await client.until(lambda: client.page.window.progress_bar is None)
+
+
 async def test_names_with_markup_and_other_scripts_are_shown_as_they_are(show, engine: FakeEngine):
     name = "<script>alert(1)</script> שלום " + "x" * 300
     folder = engine.runs.make(name, RunState.RUNNING, steps=10)
