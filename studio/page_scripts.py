@@ -47,17 +47,17 @@ window.WebSocket = class extends WebSocket {
 BEGIN_AGAIN = """<script>
 (() => {
   const read = () => document.querySelector("flt-semantics-host flt-semantics");
-  let spoke = false;
+  let before = null;
   window.WebSocket = class extends WebSocket {
     constructor(...words) {
       super(...words);
       this.addEventListener("open", (event) => {
-        if (spoke && read()) {
+        if (before?.readyState > WebSocket.OPEN && read()) {
           event.stopImmediatePropagation();
           sessionStorage.setItem("read", "yes");
           location.reload();
         }
-        spoke = true;
+        before = this;
       });
     }
   };

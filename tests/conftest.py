@@ -35,9 +35,10 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come last: Playwright keeps an event loop running that other tests' loops would trip over.
 
-    Where tests run in several processes, one of them has the browser.
+    Where tests run in several processes, two of them have a browser: one at the furnished Home, one at others.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     for item in items:
         if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            furnished = "furnished" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("browser, furnished" if furnished else "browser"))

@@ -172,7 +172,10 @@ def ready(page: Any) -> None:
 
 SAID = """
     () => [...document.querySelectorAll("flt-semantics-host *")]
-      .map(each => (each.getAttribute("aria-label") || "") + (each.childElementCount ? "" : each.textContent))
+      .flatMap(each => [
+        (each.getAttribute("aria-label") || "") + (each.childElementCount ? "" : each.textContent),
+        ...(each.getAttribute("aria-description") ? [each.getAttribute("aria-description")] : []),
+      ])
       .join("\\n")
 """
 

@@ -110,6 +110,7 @@ def test_a_check_and_a_judge_are_chosen_where_the_evaluation_is_started(
 ) -> None:
     with endpoints() as serve:
         judge = serve(lambda asked, _: completion(fair(asked)))
+        page.set_viewport_size({"width": 1440, "height": 1600})  # all of the form is seen, and so can be found
         visit(page, f"{served.address}/versions/{versions[0].id}")
         press(page, "More options")
         fill(page, "At most", "4")

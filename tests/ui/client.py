@@ -67,7 +67,7 @@ class Client(Connection):
         for _ in range(turns):
             await asyncio.sleep(0)
 
-    async def until(self, condition: Callable[[], object], seconds: float = 3.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
         """Wait until it is so; fails with what is on the screen."""
         end = self.loop.time() + seconds
         while not condition():

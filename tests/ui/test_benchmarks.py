@@ -146,7 +146,7 @@ async def test_the_figures_stand_beside_each_other_with_their_errors(show, home:
     assert client.says("task_19")
     again, _ = await started(client, home)
     score(home, again, version)
-    await client.until(lambda: client.find(ft.Semantics, label="Benchmark") and not client.says("task_1"))
+    await client.until(lambda: client.find(ft.DropdownM2, label="Benchmark") and not client.says("task_1"))
 
 
 async def test_the_page_of_its_run_leads_to_its_figures(show, home: FakeEngine, version):
