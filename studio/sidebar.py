@@ -31,7 +31,6 @@ LINES = 8
 LINE = 30
 KEYS = "Ctrl+B"
 EVERY = 1.0
-HIDDEN: Callable[[], ft.Control] = lambda: ft.Container(visible=False)  # noqa: E731
 NOTHING: tuple[Conversation, ...] = ()
 
 
@@ -62,7 +61,7 @@ def in_order(runs: Iterable[RunView]) -> list[RunView]:
 def SideBar() -> Any:
     """The column with the lists, or nothing where it is closed."""
     if not use_surroundings().lists:
-        return HIDDEN()
+        return ft.Container(visible=False)
     return ft.Container(
         ft.Column([Lists()], scroll=ft.ScrollMode.AUTO, horizontal_alignment=ft.CrossAxisAlignment.STRETCH),
         width=SIDE_WIDTH,
