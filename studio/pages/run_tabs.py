@@ -24,10 +24,12 @@ from studio.kit import (
     divider,
     empty,
     gigabytes,
+    later,
     muted,
     row,
     short,
 )
+from studio.kit.later import use_later
 from studio.pages.run_log import Log
 from studio.pages.run_system import System
 from studio.theme import S2, S3
@@ -35,6 +37,8 @@ from studio.theme import S2, S3
 if TYPE_CHECKING:
     from engine.runs.follow import LiveRun
 
+SEEN = 12
+"""Lines that fill the box."""
 TABS = ("Events", "Log", "Settings", "Checkpoints", "System")
 
 
@@ -64,7 +68,7 @@ def Events(live: LiveRun) -> Any:
         )
         for event in reversed(events)
     ]
-    return _scrolled(lines)
+    return Scrolled(lines)
 
 
 def _tone(kind: str) -> str:
@@ -95,7 +99,7 @@ def Settings(live: LiveRun) -> Any:
             )
     lines.append(divider())
     lines.append(row(muted("Run"), code(live.spec.id), muted("threads"), code(str(live.spec.threads))))
-    return _scrolled(lines)
+    return Scrolled(lines)
 
 
 @component
@@ -118,8 +122,11 @@ def Checkpoints(live: LiveRun) -> Any:
         )
         for each in saved
     ]
-    return _scrolled(lines)
+    return Scrolled(lines)
 
 
-def _scrolled(lines: list[ft.Control]) -> ft.Control:
-    return ft.ListView(lines, spacing=S2, height=min(320, 34 * len(lines) + 8), build_controls_on_demand=False)
+@component
+def Scrolled(lines: list[ft.Control]) -> Any:
+    """Lines in a box; those that are seen first are made first."""
+    shown = lines if use_later(later.BELOW_SECONDS) else lines[:SEEN]
+    return ft.ListView(shown, spacing=S2, height=min(320, 34 * len(lines) + 8), build_controls_on_demand=False)
