@@ -23,7 +23,7 @@ from bench.report import Measure, p95, report
 
 RUNS, CHANGES, UPDATES = 10_000, 500, 10_000
 IDLE_SECONDS = 60.0
-ROUNDS, SCROLLS = 4, 200
+ROUNDS, SCROLLS = 12, 200
 FOLDING = ("Datasets, 0, open", "Datasets, 0, folded")
 PRESSES: dict[str, tuple[str, ...]] = {
     "/runs": ("Completed", "All", "At work", "All"),
