@@ -116,14 +116,7 @@ async def scroll(desk: Desk) -> list[float]:
     end = RUNS * ROW
     spent = []
     for pixels in range(0, end, end // SCROLLS):
-        at = {
-            "event_type": "update",
-            "pixels": float(pixels),
-            "min_scroll_extent": 0.0,
-            "max_scroll_extent": float(end),
-            "viewport_dimension": 570.0,
-        }
-        spent.append(await desk.timed(lambda at=at: desk.client.event(box, "scroll", at)))
+        spent.append(await desk.timed(lambda at=pixels: desk.client.scroll(box, float(at))))
     return spent
 
 

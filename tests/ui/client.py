@@ -129,6 +129,11 @@ class Client(Connection):
         await self.session.dispatch_event(control._i, name, data)
         await self.settle()
 
+    async def scroll(self, box: ft.ListView, pixels: float) -> None:
+        """Scroll a list to a place, as a browser tells of it."""
+        told = {"pixels": pixels, "min_scroll_extent": 0.0, "max_scroll_extent": 600_000.0, "viewport_dimension": 570.0}
+        await self.event(box, "scroll", {"event_type": "update", **told})
+
     async def go(self, route: str) -> None:
         self.page.route = route
         await self.page._trigger_event("route_change", {"route": route})
@@ -147,3 +152,11 @@ class Client(Connection):
             for text in bar.content.controls
             if isinstance(text, ft.Text)
         ]
+
+
+async def drawn(component: object) -> Client:
+    """A client that shows nothing but this component."""
+    client = Client()
+    client.page.render(component)  # type: ignore[arg-type]
+    await client.settle(20)
+    return client

@@ -12,16 +12,9 @@ from engine.core.topics import Feed, Topic
 from engine.spec.records import Action, Card
 from studio.hooks import NotProvided, use_engine, use_feed, use_topic
 from studio.kit import Busy, ErrorCard, NumberField, TextField, component, primary
-from tests.ui.client import Client
+from tests.ui.client import drawn
 
 pytestmark = pytest.mark.anyio
-
-
-async def drawn(component_: object) -> Client:
-    client = Client()
-    client.page.render(component_)  # type: ignore[arg-type]
-    await client.settle(20)
-    return client
 
 
 async def test_a_component_that_fails_draws_a_card_and_the_rest_goes_on():

@@ -8,30 +8,15 @@ import pytest
 
 from studio.kit import Below, body, component, loading
 from studio.kit.table import Rows
-from tests.ui.client import Client
+from tests.ui.client import drawn
 
 pytestmark = pytest.mark.anyio
-
-
-SCROLLED = {
-    "event_type": "update",
-    "min_scroll_extent": 0.0,
-    "max_scroll_extent": 20_000.0,
-    "viewport_dimension": 200.0,
-}
 
 
 @pytest.fixture(autouse=True)
 def slowly(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.kit.later.BELOW_SECONDS", 0.3)
     monkeypatch.setattr("studio.kit.later.SKELETON_SECONDS", 0.3)
-
-
-async def drawn(page: object) -> Client:
-    client = Client()
-    client.page.render(page)  # type: ignore[arg-type]
-    await client.settle(20)
-    return client
 
 
 async def test_what_lies_below_comes_once_the_page_stands():
@@ -73,8 +58,8 @@ async def test_of_a_long_list_the_rows_that_are_seen_come_first():
     await client.until(lambda: client.says("Row 20"))
     assert not client.says("Row 100")
     box = client.find(ft.ListView)[0]
-    await client.event(box, "scroll", SCROLLED | {"pixels": 10_000.0})  # a leap
+    await client.scroll(box, 10_000.0)  # a leap
     assert client.says("Row 511") and not client.says("Row 512") and not client.says("Row 499")
     await client.until(lambda: client.says("Row 512") and client.says("Row 499"))
-    await client.event(box, "scroll", SCROLLED | {"pixels": 10_100.0})
+    await client.scroll(box, 10_100.0)
     assert client.says("Row 520")

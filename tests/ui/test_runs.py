@@ -19,14 +19,6 @@ from tests.ui.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.anyio
 
-SCROLLED = {
-    "event_type": "update",
-    "pixels": 300_000.0,
-    "min_scroll_extent": 0.0,
-    "max_scroll_extent": 600_000.0,
-    "viewport_dimension": 570.0,
-}
-
 
 @pytest.fixture(autouse=True)
 def short_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +136,7 @@ async def test_ten_thousand_runs_make_a_screenful_of_rows(show, engine: FakeEngi
     await client.until(lambda: client.says("10,000 runs") or client.says("10\u202f000 runs"))
     assert len(names(client)) < 60
     box = next(each for each in client.find(ft.ListView) if each.on_scroll)
-    await client.event(box, "scroll", SCROLLED)
+    await client.scroll(box, 300_000.0)
     await client.until(lambda: "Run 05000" in names(client))
     assert len(names(client)) < 60
 
