@@ -356,7 +356,11 @@ def find_view(runs: Sequence[RunView], words: str) -> RunView:
     starting = [run for run in runs if run.id.startswith(words)] if words else []
     if found := exact or (starting if len(starting) == 1 else []):
         return found[0]
-    names = ", ".join(run.id for run in runs[:5]) or "none yet"
+    if not runs:
+        raise RunError(
+            "There is no run yet.", "Nothing was fine-tuned in this Home.", "Start one: `peft-studio train DATASET`."
+        )
+    names = ", ".join(run.id for run in runs[:5])
     raise RunError(
         f"There is no run “{words}”.",
         f"The newest runs are: {names}.",

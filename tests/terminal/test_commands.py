@@ -15,6 +15,10 @@ import pytest
 
 from engine.core.home import Home
 from engine.engine import Engine
+from engine.runs.process import started_at
+from engine.spec.files import write_struct
+from engine.spec.records import LaunchRecord, RunState, StateRecord
+from tests.making import run_folder, train_spec
 
 CLI = [sys.executable, "-P", "-m", "studio.cli"]
 
@@ -65,6 +69,8 @@ def test_data_goes_in_and_is_seen_again(tmp_path: Path, table: Path) -> None:
         (["eval", "last"], "no version"),
         (["plan", "nothing", "--set", "epochs"], "not a setting"),
         (["pause", "last"], "no run"),
+        (["adjust", "last", "--learning-rate", "0.001"], "no run"),
+        (["adjust", "last"], "No new value was given"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
@@ -99,6 +105,22 @@ def test_a_keeper_leaves_when_nothing_goes_on(tmp_path: Path, table: Path) -> No
     while Home(home).holder() is not None:
         assert time.monotonic() < end
         time.sleep(0.2)
+
+
+def test_values_of_a_run_at_work_are_changed(tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "home")
+    folder = run_folder(home.runs / "run-1", train_spec(tmp_path, tmp_path))
+    launch = LaunchRecord(
+        attempt=0, pid=os.getpid(), process_started=started_at(os.getpid()), host="", time=time.time(), threads=1
+    )
+    write_struct(folder.launch_file, launch)  # its worker is this process
+    folder.write_state(StateRecord(state=RunState.RUNNING, step=1, total_steps=9, time=time.time()))
+    said = answer(home.path, "adjust", "run-1", "--learning-rate", "0.0007", "--validate-every", "5")
+    assert said == {"run": "run-1", "learning_rate": 0.0007, "validate_every": 5}
+    control = folder.control()
+    assert control and (control.learning_rate, control.validate_every, control.checkpoint_every) == (0.0007, 5, None)
+    code, _, err = call(home.path, "adjust", "run-1", "--learning-rate", "7")
+    assert code == 1 and "7 is not between 0 and 1" in err and folder.control() == control
 
 
 def test_an_app_takes_the_home_over_from_a_keeper_and_commands_go_on_working(tmp_path: Path, table: Path) -> None:
