@@ -15,6 +15,7 @@ import msgspec
 
 from studio.commands import Keys
 from studio.drafting import DraftKeeper
+from studio.flet_faster import make_faster
 from studio.hooks import EngineContext, SessionContext, Surroundings, SurroundingsContext, use_task, use_topic
 from studio.kit import component
 from studio.pace import pace_of
@@ -53,10 +54,11 @@ def open_page(
 
     `on_close` is called when the session is over.
     """
+    make_faster()
     _set_aside()
     page.title = "PEFT Studio"
     if not page.web:
-        page.fonts = FONTS  # the served page has them in its manifest (studio/gate.py), before the first word
+        page.fonts = FONTS  # the served page has them in its manifest (studio/client_files.py), before the first word
     _dress(page, engine.settings.value.theme, still=engine.settings.value.motion == "reduced")
     page.padding = 0
     page.spacing = 0
@@ -79,6 +81,16 @@ def _set_aside() -> None:
     """Spare the garbage collector, once, what was imported: it stays anyway, and a full pass over it took 100 ms."""
     gc.freeze()
     atexit.register(gc.unfreeze)  # what is frozen is never freed, and DuckDB reports that at the end as leaks
+
+
+def warm() -> None:
+    """Import what the first page is made of (Flet imports each control when it is first named); half of its time."""
+    import flet.components.component
+    import flet.controls.material.textfield  # noqa: F401
+
+    import studio.pages.home  # noqa: F401
+
+    theme(LIGHT)
 
 
 def _dress(page: ft.Page, appearance: str, *, still: bool) -> None:

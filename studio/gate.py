@@ -9,7 +9,6 @@ index.html keeps Flutter from loading scripts of other hosts.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import re
 import secrets
@@ -18,10 +17,8 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
-import msgspec
-
 from engine.core.settings import Settings
-from studio import downloads
+from studio import client_files, downloads
 from studio.asgi import TEXT, App, Headers, Message, Receive, Scope, Send, answer, header, redirect, safe, value_of
 from studio.connection import Connection
 from studio.fallback_fonts import ADDRESS, send_font
@@ -52,6 +49,7 @@ class Gate:
     """Wraps an ASGI app. `hosts` are the names under which it may be asked, with the port ("127.0.0.1:8000").
 
     With a `login` the one-time links do not exist, and with `tls` cookies and sockets are for encrypted pages only.
+    `at_page` is called when a browser fetches the program of the page, well before it asks for the app.
     """
 
     def __init__(
@@ -65,6 +63,7 @@ class Gate:
         settings: Callable[[], Settings] = Settings,
         login: Login | None = None,
         tls: bool = False,
+        at_page: Callable[[], object] = lambda: None,
     ) -> None:
         self._app = app
         self._hosts = hosts
@@ -73,6 +72,7 @@ class Gate:
         self._settings = settings
         self._login = login
         self._scheme = "https" if tls else "http"
+        self._at_page = at_page
         self._intake = Intake(app, home)
         self._links: set[str] = set()
         self._pages = 0
@@ -183,8 +183,10 @@ class Gate:
             await downloads.OFFERED.send(send, path)
         elif path.startswith(ADDRESS):
             await send_font(send, self._assets / "fonts", path)
-        elif path == "/assets/FontManifest.json":
-            await answer(send, 200, b"application/json", font_manifest())
+        elif client_files.owns(path):
+            if path.startswith(client_files.PROGRAM):
+                self._at_page()
+            await client_files.send_file(scope, receive, send)
         elif path.startswith("/assets/fonts/") and (own := self._assets / "fonts" / Path(path).name).is_file():
             await answer(send, 200, b"font/ttf", own.read_bytes())
         elif first in self._hidden and "." in path:
@@ -199,22 +201,6 @@ class Gate:
             inside = scripts(login=self._login is not None)
             socket = f"{'wss' if self._scheme == 'https' else 'ws'}://{header(scope, b'host')}"
             await self._app(scope, receive, _Rewriter(send, inside, socket))
-
-
-@functools.cache
-def font_manifest() -> bytes:
-    """Flutter's list of fonts with ours in it: they are there before the first word is laid out.
-
-    Fonts that arrive later leave words that were laid out before with the places of other letters.
-    """
-    import flet_web
-
-    from studio.theme import FONTS
-
-    original = Path(flet_web.__file__).parent / "web" / "assets" / "FontManifest.json"
-    families = msgspec.json.decode(original.read_bytes())
-    families += [{"family": name, "fonts": [{"asset": path.lstrip("/")}]} for name, path in FONTS.items()]
-    return msgspec.json.encode(families)
 
 
 class _Rewriter:

@@ -8,6 +8,7 @@ or a command never needs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import secrets
 import signal
@@ -100,6 +101,7 @@ async def serve(
             settings=lambda: engine.settings.value,
             login=login,
             tls=where.certificate is not None,
+            at_page=_warm,
         )
         server = _server(gate, where)
         async with anyio.create_task_group() as group:
@@ -116,6 +118,14 @@ async def serve(
                     await anyio.sleep(0.1)
             finally:
                 server.should_exit = True
+
+
+@functools.cache
+def _warm() -> None:
+    """Import, once and beside everything else, what the first page needs, while a browser still loads the client."""
+    from studio.app import warm
+
+    threading.Thread(target=warm, name="warm", daemon=True).start()
 
 
 def _login(home: Path) -> Login:
@@ -145,20 +155,13 @@ def _welcome(link: str, where: Where) -> str:
     return words if where.certificate or is_loopback(where.host) else f"{words}\n{UNENCRYPTED}"
 
 
-def _in_short(message: Any) -> str:
-    return f"Message({message.action.name})"
-
-
 def _flet_app(engine: Engine, *, confined: bool) -> Any:
     """Flet's app; no more sessions are kept than the settings allow, whatever browsers do."""
     import flet as ft
     import flet_web.fastapi
-    from flet.messaging.protocol import Message
 
     from studio.app import open_page
 
-    # flet_web 1.0.5 writes every message out in full for a log line of a level that is off: over half of an update.
-    Message.__repr__ = _in_short  # type: ignore[assignment]
     kept = 0
 
     def leave() -> None:

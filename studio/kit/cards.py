@@ -131,11 +131,11 @@ def badge(words: str, tone: str = "info") -> ft.Control:
     )
 
 
-def dot(state: RunState, *, words: bool = True) -> ft.Control:
+def dot(state: RunState, *, words: bool = True, width: int | None = None) -> ft.Control:
     """A run's state: icon and word in the state's colour."""
     color, icon, name = STATES[state]
     mark = ft.Icon(icon, size=16, color=color, semantics_label=None if words else name, tooltip=None if words else name)
-    return ft.Row([mark, text.body(name)] if words else [mark], spacing=S1, tight=True)
+    return ft.Row([mark, text.body(name)] if words else [mark], spacing=S1, tight=width is None, width=width)
 
 
 def chip(

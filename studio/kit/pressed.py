@@ -114,10 +114,16 @@ def _words(control: object) -> Iterator[str]:
             yield control.semantics_label or ""
 
 
-def ringed(field: ft.Control, focused: bool) -> ft.Control:
+def ringed(field: ft.Control, focused: bool, width: int | None = None) -> ft.Control:
     """A field that draws no line of its own where the keyboard is."""
     side = RING if focused else NO_RING
-    return ft.Container(field, border=ft.Border(side, side, side, side), border_radius=RADIUS_FIELD)
+    return ft.Container(
+        field,
+        border=ft.Border(side, side, side, side),
+        border_radius=RADIUS_FIELD,
+        width=width,
+        alignment=ft.Alignment.CENTER_LEFT if width else None,
+    )
 
 
 def use_ring() -> tuple[bool, dict[str, Any]]:

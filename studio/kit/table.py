@@ -20,6 +20,8 @@ from studio.theme import S1, S2, S3, SMALL, Ink
 
 AHEAD = 6
 """Rows made above and below those that are seen."""
+RULE = ft.Border.only(bottom=ft.BorderSide(1, Ink.BORDER))
+"""The line under a row."""
 BLOCK = 6
 """The window moves by so many rows at once."""
 
@@ -97,7 +99,7 @@ def _row(
     before = known.get(place)
     if token and before is not None and before[0] == mark:
         return before
-    return mark, ft.Container(draw(place), height=row_height, key=str(place))
+    return mark, ft.Container(draw(place), height=row_height, key=str(place), border=RULE)
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -133,13 +135,13 @@ def _head(column: Head, sorted_by: str, descending: bool, sort: Callable[[str], 
 
 
 @component
-def Tick(name: str, value: bool, on_change: Callable[[bool], object]) -> Any:
+def Tick(name: str, value: bool, on_change: Callable[[bool], object], width: int | None = None) -> Any:
     """A box to tick, named for screen readers."""
     focused, told = use_ring()
     box = ft.Checkbox(
         value=value, on_change=act(lambda: on_change(not value)), active_color=Ink.ACTION, tooltip=name, **told
     )
-    return ft.MergeSemantics(content=ringed(box, focused))
+    return ft.MergeSemantics(content=ringed(box, focused, width))
 
 
 def figures(

@@ -39,7 +39,7 @@ from studio.kit import (
 from studio.kit.pressed import pressable
 from studio.kit.table import Head, Rows, Tick, heads
 from studio.pages.parts import run_line
-from studio.theme import S2, S3, Ink
+from studio.theme import S2, S3
 from studio.undo import delete_later
 
 if TYPE_CHECKING:
@@ -278,13 +278,13 @@ def _row(run: RunView, ticked: bool, tick: Callable[[str, bool], None], narrow: 
         label(run.name, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS),
         muted(run_line(run), max_lines=1, overflow=ft.TextOverflow.ELLIPSIS),
     ]
-    figures: list[ft.Control] = [ft.Container(dot(run.state), width=120)]
+    figures: list[ft.Control] = [dot(run.state, width=120)]
     if not narrow:
         loss = loss_of(run)
         figures += [
-            ft.Container(muted(short(loss) if loss is not None else "", size=14), width=96),
-            ft.Container(muted(percent(run.progress), size=14), width=80),
-            ft.Container(muted(ago(run.created), size=14), width=120),
+            muted(short(loss) if loss is not None else "", size=14, width=96),
+            muted(percent(run.progress), size=14, width=80),
+            muted(ago(run.created), size=14, width=120),
         ]
     face = ft.Row([ft.Column(words, spacing=0, tight=True, expand=True), *figures], spacing=S3)
     opens = pressable(
@@ -294,11 +294,4 @@ def _row(run: RunView, ticked: bool, tick: Callable[[str, bool], None], narrow: 
         padding=ft.Padding.symmetric(vertical=S2),
         expand=True,
     )
-    line = ft.Row(
-        [
-            ft.Container(Tick(f"Choose {run.name}", ticked, lambda on: tick(run.id, on)), width=40),
-            opens,
-        ],
-        spacing=S3,
-    )
-    return ft.Container(line, border=ft.Border.only(bottom=ft.BorderSide(1, Ink.BORDER)))
+    return ft.Row([Tick(f"Choose {run.name}", ticked, lambda on: tick(run.id, on), width=40), opens], spacing=S3)

@@ -33,7 +33,7 @@ def names(client: Client) -> list[str]:
     """The runs that the list shows, from top to bottom."""
     box = next((each for each in client.find(ft.ListView) if each.on_scroll), None)
     rows = box.controls[1:-1] if box else []
-    labels = [row.content.content.controls[1].content.label for row in rows]  # type: ignore[attr-defined]
+    labels = [row.content.controls[1].content.label for row in rows]  # type: ignore[attr-defined]
     return [label.removeprefix("Run ").rpartition(", ")[0] for label in labels]
 
 
