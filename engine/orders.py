@@ -195,11 +195,12 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cared(msgspec.Struct, frozen=True, kw_only=True):
-    """The version that it was done to, and the bytes that this freed."""
+    """The version that it was done to, the bytes that this freed, and whether there was anything to do."""
 
     version: str
     title: str
     freed: int = 0
+    changed: bool = True
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,7 +134,7 @@ class Outcomes:
             self.publish()
             return orders.Cared(version=version.id, title=version.title)
         version = self.folder.find(words)
-        before = care.size_of(self.folder, version).reclaimable
+        before, was = care.size_of(self.folder, version).reclaimable, self.folder.archived(version)
         doing: dict[str, Callable[[Versions, Version], object]] = {
             "use": care.set_active,
             "archive": care.archive,
@@ -144,7 +144,8 @@ class Outcomes:
         await anyio.to_thread.run_sync(doing[verb], self.folder, version)
         self.publish()
         after = 0 if verb == "delete" else care.size_of(self.folder, version).reclaimable
-        return orders.Cared(version=version.id, title=version.title, freed=before - after)
+        changed = was != (verb == "archive") if verb in ("archive", "restore") else True
+        return orders.Cared(version=version.id, title=version.title, freed=before - after, changed=changed)
 
     def _names(self) -> set[str]:
         return {version.name for version in self.folder.all()}

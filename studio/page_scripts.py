@@ -52,9 +52,9 @@ BEGIN_AGAIN = """<script>
     constructor(...words) {
       super(...words);
       this.addEventListener("open", (event) => {
-        if (before?.readyState > WebSocket.OPEN && read()) {
+        if (before?.readyState > WebSocket.OPEN) {
           event.stopImmediatePropagation();
-          sessionStorage.setItem("read", "yes");
+          if (read()) sessionStorage.setItem("read", "yes");
           location.reload();
         }
         before = this;
@@ -62,6 +62,7 @@ BEGIN_AGAIN = """<script>
     }
   };
   if (sessionStorage.getItem("read")) {
+    sessionStorage.removeItem("read");
     const watch = new MutationObserver(() => {
       const button = document.querySelector("flt-semantics-placeholder");
       if (button) { watch.disconnect(); button.click(); }
@@ -70,8 +71,9 @@ BEGIN_AGAIN = """<script>
   }
 })();
 </script>"""
-"""A connection that was lost comes back by itself, and Flet then puts the whole page in anew. Where it is read out, the
-client of Flet 1.0.5 never ends doing that (the tab stands still): it is loaded anew, and read out again."""
+"""A connection that was lost comes back by itself, and Flet then puts the whole page in anew. The client of Flet 1.0.5
+takes from half a minute to ten doing that, in which the tab stands still. Loading the page anew takes a second; it comes
+back to the same place, and is read out again where it was."""
 
 
 FETCH_EARLY = """<script>

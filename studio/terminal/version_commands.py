@@ -19,6 +19,7 @@ from studio.terminal.show import bytes_words, console, print_card, print_json, s
 
 versions = typer.Typer(help="The versions that runs have become: look, label, use, roll back, archive, delete.")
 Verb = Literal["use", "back", "archive", "restore", "delete"]
+NOT_NEEDED: dict[Verb, str] = {"archive": "was archived already", "restore": "is not archived, so it is ready to use"}
 DONE: dict[Verb, str] = {
     "use": "is in use now",
     "back": "is in use again",
@@ -139,7 +140,7 @@ def label(
 def _care(version: str, verb: Verb, home: Home, json: bool) -> None:
     done = ask(home, orders.CareFor(version=version, verb=verb), orders.Cared)
     freed = f"; {bytes_words(done.freed)} are free again" if done.freed > 0 else ""
-    print_json(done) if json else say(f"{escape(done.title)} {DONE[verb]}{freed}.")
+    print_json(done) if json else say(f"{escape(done.title)} {(DONE if done.changed else NOT_NEEDED)[verb]}{freed}.")
 
 
 @versions.command()

@@ -53,16 +53,11 @@ def test_a_lost_connection_comes_back_to_the_same_place(browser: Any, served: Se
         wait_until_said(cut, "Close the app at any time", seconds=20)
     else:
         cut.wait_for_timeout(2000)
-    if read_out:  # it is loaded anew, and read out again without being asked to
-        with cut.expect_navigation(timeout=20_000):
-            cut.evaluate("sockets.at(-1).close()")
+    with cut.expect_navigation(timeout=20_000):  # it is loaded anew
+        cut.evaluate("sockets.at(-1).close()")
+    if read_out:  # and read out again without being asked to
         cut.wait_for_selector("flt-semantics-host flt-semantics", state="attached", timeout=60_000)
     else:
-        cut.evaluate("sockets.at(-1).close()")
-        for _ in range(100):
-            cut.wait_for_timeout(200)
-            if cut.evaluate("sockets.length > 1 && sockets.at(-1).readyState === 1"):
-                break
         ready(cut)
     wait_until_said(cut, "Close the app at any time", seconds=20)
     cut.keyboard.press("F1")

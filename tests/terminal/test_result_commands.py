@@ -119,7 +119,9 @@ def test_versions_are_measured_compared_cared_for_and_packed(home: Home, dataset
     assert listed[first.id]["version"]["tags"] == ["good"]
     code, out, _ = call(home.path, "versions", "delete", first.id, "--yes", "--json")
     assert code == 1 and "in use" in out
-    answer(home.path, "versions", "archive", second.id)
+    assert "is not archived, so it is ready" in call(home.path, "versions", "restore", second.id)[1]
+    assert answer(home.path, "versions", "archive", second.id)["changed"]
+    assert "was archived already." in " ".join(call(home.path, "versions", "archive", second.id)[1].split())
     code, out, _ = call(home.path, "compare", first.id, second.id, "--json")
     assert code == 0  # what was measured stays, also of an archived version
 
