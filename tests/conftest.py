@@ -35,10 +35,11 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come last: Playwright keeps an event loop running that other tests' loops would trip over.
 
-    Where tests run in several processes, two of them have a browser: one at the furnished Home, one at others.
+    Where tests run in several processes, two of them have a browser, and about as much to do: one is at the furnished
+    Home and at an empty one, one at others.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     for item in items:
         if item.get_closest_marker("browser"):
-            furnished = "furnished" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("browser, furnished" if furnished else "browser"))
+            first = {"furnished", "empty"}.intersection(getattr(item, "fixturenames", ()))
+            item.add_marker(pytest.mark.xdist_group("browser, furnished or empty" if first else "browser"))
