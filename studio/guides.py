@@ -39,6 +39,13 @@ class Guide(msgspec.Struct, frozen=True):
     def title(self) -> str:
         return self.text.partition("\n")[0].removeprefix("# ")
 
+    @property
+    def lead(self) -> str:
+        """The first paragraph, or the first point of a list, without the signs of Markdown."""
+        body = self.text.partition("\n")[2].strip()
+        paragraph = re.split(r"\n\s*\n|\n(?=- )", body, maxsplit=1)[0]
+        return re.sub(r"[*`]|\[([^]]*)\]\([^)]*\)", r"\1", " ".join(paragraph.removeprefix("- ").split()))
+
 
 class Term(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A word of the field: what it means, an example, and the settings that are about it."""

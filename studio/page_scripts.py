@@ -72,8 +72,8 @@ BEGIN_AGAIN = """<script>
 })();
 </script>"""
 """A connection that was lost comes back by itself, and Flet then puts the whole page in anew. The client of Flet 1.0.5
-takes from half a minute to ten doing that, in which the tab stands still. Loading the page anew takes a second; it comes
-back to the same place, and is read out again where it was."""
+takes from half a minute to ten doing that, in which the tab stands still. Loading the page anew takes a second: it
+comes back to the same place, and is read out again where it was."""
 
 
 FETCH_EARLY = """<script>

@@ -18,12 +18,16 @@ from studio.kit.guard import Handler
 from studio.kit.pressed import RING, pressable
 from studio.notifying import Bell, Watch
 from studio.palette import Overlay, key_cap
-from studio.places import HELP, PLACES, SETTINGS, Place
+from studio.places import HELP, PLACES, SETTINGS, VERSIONS, Place
 from studio.sidebar import SideBar, SideButton
 from studio.status import PhoneStatus, StatusStrip
 from studio.theme import BAR, S1, S2, S3, Ink
 
 TOP = 44
+NAMED = 368
+"""From this width on the places at the bottom have their names, and at the top a place stands before its thing."""
+OF_VERSIONS = ("/exports", "/capsule")
+"""Pages that belong to versions and have addresses of their own."""
 
 
 @component
@@ -94,13 +98,14 @@ def _search_box(keys: str, search: Handler) -> ft.Control:
 
 @component
 def Crumbs() -> Any:
-    """The place, and what is open in it."""
-    engine = use_engine()
+    """The place, and what is open in it; that alone where there is no room for both."""
+    engine, roomy = use_engine(), use_surroundings().width >= NAMED
     path = ft.use_route_location()
     runs = use_topic(engine.runs.list, every=1.0)
     datasets = use_topic(engine.library.datasets, every=1.0)
     versions = use_topic(engine.outcomes.versions, every=1.0)
-    place = next((each for each in (*reversed(PLACES), HELP, SETTINGS) if _here(each.route, path)), None)
+    inside = next((VERSIONS.route for each in OF_VERSIONS if path.startswith(each)), path)
+    place = next((each for each in (*reversed(PLACES), HELP, SETTINGS) if _here(each.route, inside)), None)
     words: list[ft.Control] = []
     if place is not None:
         words.append(muted(place.name, size=13, no_wrap=True))
@@ -108,8 +113,10 @@ def Crumbs() -> Any:
         known = {"/runs": runs, "/data": datasets, "/versions": versions, "/playground": versions}.get(place.route, ())
         named = (each.title if isinstance(each, Version) else each.name for each in known if each.id == thing)
         name = next(named, "") if thing else ""
+        if name and not roomy:
+            words.clear()
         if name:
-            words.append(ft.Icon(ft.Icons.CHEVRON_RIGHT, size=14, color=Ink.MUTED))
+            words += [ft.Icon(ft.Icons.CHEVRON_RIGHT, size=14, color=Ink.MUTED)] if roomy else []
             words.append(body(name, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS, expand=True))
     return ft.Row(words, spacing=S1, expand=True)
 
@@ -159,11 +166,11 @@ def _entry(place: Place, here: bool) -> ft.Control:
 
 @component
 def BottomBar() -> Any:
-    """The places of the app on a narrow window, with their names."""
-    path = ft.use_route_location()
+    """The places of the app on a narrow window, with their names where there is room for the longest."""
+    path, named = ft.use_route_location(), use_surroundings().width >= NAMED
     return ft.Container(
         ft.Row(
-            [_tab(place, _here(place.route, path)) for place in PLACES if place.small],
+            [_tab(place, _here(place.route, path), named) for place in PLACES if place.small],
             spacing=0,
             alignment=ft.MainAxisAlignment.SPACE_AROUND,
         ),
@@ -173,19 +180,23 @@ def BottomBar() -> Any:
     )
 
 
-def _tab(place: Place, here: bool) -> ft.Control:
+def _tab(place: Place, here: bool, named: bool) -> ft.Control:
     color = Ink.PRIMARY if here else Ink.MUTED
+    name: list[ft.Control] = [ft.Text(place.name, size=11, color=color, no_wrap=True)] if named else []
     face = ft.Column(
-        [
-            ft.Icon(place.chosen if here else place.icon, color=color, size=22),
-            ft.Text(place.name, size=11, color=color, no_wrap=True),
-        ],
+        [ft.Icon(place.chosen if here else place.icon, color=color, size=22), *name],
         spacing=2,
         tight=True,
         horizontal_alignment=ft.CrossAxisAlignment.CENTER,
     )
     return pressable(
-        face, lambda: go(place.route), name=place.name, selected=here, alignment=ft.Alignment.CENTER, expand=1
+        face,
+        lambda: go(place.route),
+        name=place.name,
+        selected=here,
+        alignment=ft.Alignment.CENTER,
+        height=None if named else 44,
+        expand=1,
     )
 
 

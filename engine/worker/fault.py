@@ -19,7 +19,7 @@ class Fault(Exception):
         self.card = Card(what=what, why=why, actions=labelled, help=help, code=exit_code.name.lower())
 
 
-def fault_from(error: BaseException) -> Fault:
+def fault_from(error: BaseException, doing: str = "The run") -> Fault:
     """The fault behind any exception that ended a run."""
     if isinstance(error, Fault):
         return error
@@ -55,7 +55,7 @@ def fault_from(error: BaseException) -> Fault:
         )
     return Fault(
         Exit.CRASHED,
-        "The run stopped because of an unexpected error.",
+        f"{doing} stopped because of an unexpected error.",
         f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else 'no further words'}",
         Action(label="Resume from the last checkpoint.", do="resume"),
         "Open the run's log; its last lines say more.",

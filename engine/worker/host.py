@@ -251,5 +251,5 @@ class Host:
     def _refuse(self, client: Client, call: Call, error: Exception) -> None:
         log.error("a call failed", exc_info=error)
         if isinstance(call, Ask | Attach):
-            card = fault_from(error).card
+            card = fault_from(error, "Answering").card
             client.say(Said(id=call.id, done=True, error=f"{card.what} {card.why}"))

@@ -144,12 +144,13 @@ def attach(model: nn.Module, adapter: AdapterRef, *, trainable: bool = False) ->
             model.load_adapter(adapter.path, adapter_name=module_name(adapter.name))
             return model.eval()
         return PeftModel.from_pretrained(model, adapter.path, adapter_name=module_name(adapter.name)).eval()
-    except (ValueError, RuntimeError, OSError) as error:
-        logging.getLogger(__name__).warning("adapter %s: %s", adapter.name, error)
+    except (KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        logging.getLogger(__name__).warning("adapter %s: %r", adapter.name, error)
+        why = f"Its adapter_config.json lacks {error}." if isinstance(error, KeyError) else str(error)
         raise Fault(
             Exit.MISSING_FILES,
             f"The adapter {adapter.name} could not be loaded.",
-            str(error).splitlines()[0][:300],
+            why.partition("\n")[0][:300] or type(error).__name__,
             "Check that the version's folder is complete, or choose another version.",
         ) from error
 

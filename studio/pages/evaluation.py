@@ -43,6 +43,8 @@ from studio.theme import S1, S2, S3, S4, Ink
 
 SIDES = {"held-out": "held-out rows", "test": "test rows", "all": "all rows"}
 WIDTHS = (190, 170, 170, 200, 130)
+ROOMY = 960
+"""Width of a page that has room for the wide columns."""
 NARROW_WIDTHS = (130, 150, 150, 180, 120)
 
 
@@ -126,7 +128,7 @@ def _part(part: Part, color: str) -> ft.Control:
 @component
 def Measures(found: Evaluation, color: str) -> Any:
     """Every measure of both models with intervals, the difference, and whether that is more than chance."""
-    narrow = use_surroundings().columns < 3
+    narrow = use_surroundings().content < ROOMY
     head = ("measure", *_sides(color), "difference (95 % interval)", "")
     rows = [_row(each) for each in found.results]
     note = (

@@ -48,9 +48,8 @@ def _list(lines: Sequence[ft.Control]) -> ft.Control:
 
 
 def _guide(each: Guide) -> ft.Control:
-    lead = next(line for line in each.text.splitlines()[1:] if line.strip())
     inside = ft.Column(
-        [label(each.title), muted(lead, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS)], spacing=2, tight=True
+        [label(each.title), muted(each.lead, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS)], spacing=2, tight=True
     )
     return card(inside, on_click=lambda: go(f"/help/{each.id}"), padding=12, name=each.title)
 

@@ -80,6 +80,8 @@ SORTS: dict[str, tuple[str, Callable[[RunView], Any]]] = {
     "loss": ("Loss", lambda run: loss_of(run)),
     "progress": ("Progress", lambda run: run.progress),
 }
+ROOMY = 720
+"""Width of a page that has room for every column."""
 COLUMNS = (
     Head("", "", 40),
     Head("Name", "name"),
@@ -154,10 +156,12 @@ def RunList() -> Any:
         set_ticked(lambda now: now | {run_id} if on else now - {run_id})
 
     narrow = surroundings.columns == 1
+    columns = COLUMNS if surroundings.content >= ROOMY else tuple(each for each in COLUMNS if each.key != "progress")
+    figures = frozenset(each.key for each in columns[3:]) if not narrow else frozenset[str]()
     height = max(LEAST_HEIGHT, int(ft.context.page.height or 900) - AROUND)
     picked = [run for run in runs if run.id in ticked]
     content: list[ft.Control] = [
-        _filters(runs, look, change),
+        _filters(runs, look, change, narrow),
         Bulk(
             picked,
             len(found),
@@ -170,14 +174,14 @@ def RunList() -> Any:
     elif not found:
         content.append(empty(ft.Icons.SEARCH_OFF, "No run fits.", "Try fewer words or another state."))
     else:
-        content.append(_order(look, change) if narrow else heads(COLUMNS, look.sort, look.descending, sort))
+        content.append(_order(look, change) if narrow else heads(columns, look.sort, look.descending, sort))
         content.append(
             Rows(
                 len(found),
-                lambda place: _row(found[place], found[place].id in ticked, tick, narrow),
+                lambda place: _row(found[place], found[place].id in ticked, tick, figures),
                 ROW,
                 height,
-                lambda place: (found[place], found[place].id in ticked, narrow),
+                lambda place: (found[place], found[place].id in ticked, figures),
             )
         )
     return frame(
@@ -196,7 +200,7 @@ def _none_yet() -> ft.Control:
     )
 
 
-def _filters(runs: Sequence[RunView], look: Look, change: Callable[..., None]) -> ft.Control:
+def _filters(runs: Sequence[RunView], look: Look, change: Callable[..., None], narrow: bool) -> ft.Control:
     there = {run.state for run in runs}
     chips = [
         chip(name, lambda name=name: change(filter=name), selected=name == look.filter)
@@ -210,7 +214,10 @@ def _filters(runs: Sequence[RunView], look: Look, change: Callable[..., None]) -
     ]
     if len(models) > 1:
         options = [("", "Any model"), *((each, named(each)) for each in models)]
-        choices.append(Choice(look.model, options, lambda model: change(model=model), width=190, name="Model"))
+        choices.append(Choice(look.model, options, lambda model: change(model=model), width=160, name="Model"))
+    if narrow:
+        lines: list[ft.Control] = [row(*chips), search, row(*choices)]
+        return ft.Column(lines, spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
     return row(*chips, ft.Container(search, width=240), *choices)
 
 
@@ -273,19 +280,19 @@ async def _delete(engine: Engine, session: Session, runs: Sequence[RunView]) -> 
     await delete_later(session, [run.id for run in runs], said, engine.runs.delete)
 
 
-def _row(run: RunView, ticked: bool, tick: Callable[[str, bool], None], narrow: bool) -> ft.Control:
+def _row(run: RunView, ticked: bool, tick: Callable[[str, bool], None], shown: frozenset[str]) -> ft.Control:
     words: list[ft.Control] = [
         label(run.name, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS),
         muted(run_line(run), max_lines=1, overflow=ft.TextOverflow.ELLIPSIS),
     ]
+    loss = loss_of(run)
+    said = {
+        "loss": (short(loss) if loss is not None else "", 96),
+        "progress": (percent(run.progress), 80),
+        "started": (ago(run.created), 120),
+    }
     figures: list[ft.Control] = [dot(run.state, width=120)]
-    if not narrow:
-        loss = loss_of(run)
-        figures += [
-            muted(short(loss) if loss is not None else "", size=14, width=96),
-            muted(percent(run.progress), size=14, width=80),
-            muted(ago(run.created), size=14, width=120),
-        ]
+    figures += [muted(words, size=14, width=width) for key, (words, width) in said.items() if key in shown]
     face = ft.Row([ft.Column(words, spacing=0, tight=True, expand=True), *figures], spacing=S3)
     opens = pressable(
         face,

@@ -78,7 +78,7 @@ def VersionList() -> Any:
         fitting = [each for each in found if _fits(each, words)]
         content = [
             *([_low_disk(space)] if space is not None and space.low else []),
-            ft.Row([ft.Container(TextField(words, search, label="Find a version"), width=320)]),
+            row(ft.Container(TextField(words, search, label="Find a version"), width=320)),
             *_groups(fitting[:shown], found, chosen, toggle),
         ]
         if not fitting:

@@ -101,3 +101,9 @@ def test_every_term_that_a_screen_names_is_in_the_glossary():
     settings = {found for text in texts for found in re.findall(r'term_of\("([^"]+)"\)', text)}
     assert {"Method", "Objective"} <= named and {term_named(each) for each in named} <= set(terms())
     assert None not in {term_of(each) for each in settings}
+
+
+def test_what_a_guide_begins_with_is_whole_and_without_signs_of_markdown():
+    for each in guides():
+        assert len(each.lead) > 40 and each.lead[-1] in ".:", each.id
+        assert not set("*`[]#") & set(each.lead) and not each.lead.startswith("- "), each.id
