@@ -71,12 +71,13 @@ def press_the_one(page: Any, before: str, seconds: float) -> str:
 
     One that is still there after a while did not hear it, and is pressed again. Nothing, where the way has ended.
     """
-    begun = time.monotonic()
+    begun, last = time.monotonic(), []
     while time.monotonic() < begun + seconds:
         if END in page.url:
             return ""
         found = filled(page)
-        if found and (found[0]["name"] != before or time.monotonic() > begun + PATIENCE):
+        twice, last = found == last, found  # names change a moment before the picture does
+        if found and twice and (found[0]["name"] != before or time.monotonic() > begun + PATIENCE):
             assert len(found) == 1, [each["name"] for each in found]
             page.mouse.click(found[0]["x"] + found[0]["width"] / 2, found[0]["y"])
             page.mouse.move(700, 5)  # under the pointer its ground is darker
