@@ -108,15 +108,15 @@ def Crumbs() -> Any:
     place = next((each for each in (*reversed(PLACES), HELP, SETTINGS) if _here(each.route, inside)), None)
     words: list[ft.Control] = []
     if place is not None:
-        words.append(muted(place.name, size=13, no_wrap=True))
         thing = path.removeprefix(place.route).strip("/") if place.route != "/" else ""
         known = {"/runs": runs, "/data": datasets, "/versions": versions, "/playground": versions}.get(place.route, ())
         named = (each.title if isinstance(each, Version) else each.name for each in known if each.id == thing)
         name = next(named, "") if thing else ""
-        if name and not roomy:
-            words.clear()
+        if roomy or not name:
+            words.append(muted(place.name, size=13, no_wrap=True))
+        if roomy and name:
+            words.append(ft.Icon(ft.Icons.CHEVRON_RIGHT, size=14, color=Ink.MUTED))
         if name:
-            words += [ft.Icon(ft.Icons.CHEVRON_RIGHT, size=14, color=Ink.MUTED)] if roomy else []
             words.append(body(name, max_lines=1, overflow=ft.TextOverflow.ELLIPSIS, expand=True))
     return ft.Row(words, spacing=S1, expand=True)
 

@@ -9,10 +9,13 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
 
 from engine.spec.methods import Tuner, TunerName, mergeable
-from engine.spec.runspec import ModelRef
+from engine.spec.runspec import AdapterRef, ModelRef
+from engine.worker.fault import Fault
 from engine.worker.merging import merged
+from engine.worker.model import attach
 from tests.worker.loop import run_through, spec_for, trained
 from tests.worker.reference import plain_base
 
@@ -43,3 +46,11 @@ def apart(model: torch.nn.Module, texts: list[torch.Tensor], expected: list[torc
     with torch.no_grad():
         found = [model(input_ids=ids[None], use_cache=False).logits[0, -len(ids) :] for ids in texts]
     return max((one - other[-len(one) :]).abs().max().item() for one, other in zip(found, expected, strict=True))
+
+
+def test_an_adapter_whose_configuration_lacks_its_kind_says_so(model: Path, tmp_path: Path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    with pytest.raises(Fault, match="The adapter shop could not be loaded") as refused:
+        attach(base, AdapterRef(name="shop", path=str(tmp_path)))
+    assert refused.value.card.why == "Its adapter_config.json lacks 'peft_type'."
