@@ -200,3 +200,9 @@ async def test_the_update_loop_is_started_again_when_an_error_ended_it(show):
     task = client.session._Session__updates_task
     task.cancel()
     await client.until(lambda: client.session._Session__updates_task is not task, seconds=3)
+
+
+@pytest.mark.parametrize("width, named", [(390, True), (320, False)])
+async def test_places_at_the_bottom_have_names_where_the_longest_fits(show, width, named):
+    client = await show("/runs", width)
+    assert client.find(ft.Semantics, label="Playground") and client.says("Playground") == named
