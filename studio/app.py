@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
-import gc
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from studio.pace import pace_of
 from studio.session import Session
 from studio.shell import NotFound, Shell
 from studio.sidebar import is_listed
+from studio.sweep import make_passes_rare, sweep
 from studio.theme import CONTRAST, DARK, FONTS, LIGHT, theme
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def open_page(
     `on_close` is called when the session is over.
     """
     make_faster()
-    _set_aside()
+    make_passes_rare()
     page.title = "PEFT Studio"
     if not page.web:
         page.fonts = FONTS  # the served page has them in its manifest (studio/client_files.py), before the first word
@@ -76,13 +75,6 @@ def open_page(
     look_after(page, DraftKeeper(engine, session, confined=confined), on_close)
 
 
-@functools.cache
-def _set_aside() -> None:
-    """Spare the garbage collector, once, what was imported: it stays anyway, and a full pass over it took 100 ms."""
-    gc.freeze()
-    atexit.register(gc.unfreeze)  # what is frozen is never freed, and DuckDB reports that at the end as leaks
-
-
 def warm() -> None:
     """Import what the first page is made of (Flet imports each control when it is first named); half of its time."""
     import flet.components.component
@@ -101,7 +93,8 @@ def _dress(page: ft.Page, appearance: str, *, still: bool) -> None:
 
 
 def look_after(page: ft.Page, keeper: DraftKeeper, on_close: Callable[[], object]) -> None:
-    """Keep the session's draft, and restart its update loop when an error ended it: the window would stand still."""
+    """Keep the session's draft, sweep in its pauses, and restart its update loop when an error ended it (the window
+    would stand still)."""
     closed = anyio.Event()
 
     def close() -> None:
@@ -119,6 +112,7 @@ def look_after(page: ft.Page, keeper: DraftKeeper, on_close: Callable[[], object
             if here:
                 page.session.start_updates_scheduler()
             await keeper.look(here)
+            sweep()
             with anyio.move_on_after(LOOK_SECONDS):
                 await closed.wait()
         await keeper.look(False)

@@ -115,17 +115,22 @@ def use_task(task: Callable[[], Awaitable[None]], dependencies: list[object]) ->
     ft.use_effect(guarded, dependencies, cleanup=lambda: None)  # without a cleanup Flet never cancels the task
 
 
-def use_topic(topic: Topic[T], every: float = 0.1) -> T:
+def use_topic(topic: Topic[T], every: float = 0.1, of: Callable[[T], object] | None = None) -> T:
     """The topic's newest value; the component is drawn again at most once in `every` seconds.
 
-    Less often where nobody works with the page or sees it (studio/pace.py).
+    Less often where nobody works with the page or sees it (studio/pace.py), and where `of` tells the part that is
+    drawn, only when that differs from what was held.
     """
     pace = pace_of(ft.context.page)
     held, hold = ft.use_state(lambda: (id(topic), topic.value))
 
+    def newest(before: tuple[int, T], latest: T) -> tuple[int, T]:
+        same = of is not None and before[0] == id(topic) and of(before[1]) == of(latest)
+        return before if same else (id(topic), latest)
+
     async def follow() -> None:
         async for latest in topic.watch():
-            hold(lambda _, latest=latest: (id(topic), latest))
+            hold(lambda before, latest=latest: newest(before, latest))
             await pace.rest(every)
 
     use_task(follow, [id(topic)])

@@ -5,6 +5,7 @@ One for each window or tab. Knows nothing of the engine. Time is monotonic.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
@@ -36,7 +37,7 @@ class Pace:
             return 0.0
         if not self._visible:
             return max(wish, HIDDEN_EVERY)
-        idle = self._clock() - self._used > IDLE_AFTER
+        idle = self.unused > IDLE_AFTER
         return (max(wish, IDLE_EVERY) if idle else wish) * (SAVING if self._saving else 1.0)
 
     async def rest(self, wish: float) -> None:
@@ -46,9 +47,14 @@ class Pace:
             with anyio.move_on_after(left):
                 await self._changed.wait()
 
+    @property
+    def unused(self) -> float:
+        """Seconds since somebody used it."""
+        return self._clock() - self._used
+
     def use(self) -> None:
         """Somebody pressed a key or clicked, and so sees the page."""
-        away = not self._visible or self._clock() - self._used > IDLE_AFTER
+        away = not self._visible or self.unused > IDLE_AFTER
         self._used, self._visible = self._clock(), True
         if away:
             self._wake()
@@ -79,3 +85,8 @@ def pace_of(page: ft.Page) -> Pace:
     if found is None:
         found = _PACES[page] = Pace()
     return found
+
+
+def unused_seconds() -> float:
+    """Seconds since somebody used any window or tab of this process."""
+    return min((pace.unused for pace in _PACES.values()), default=math.inf)

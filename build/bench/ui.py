@@ -10,7 +10,7 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,19 @@ from bench.report import Measure, p95, report
 RUNS, CHANGES, UPDATES = 10_000, 500, 10_000
 IDLE_SECONDS = 60.0
 ROUNDS, SCROLLS = 12, 200
-FOLDING = ("Datasets, 0, open", "Datasets, 0, folded")
+PAUSE_SECONDS = 3.0
+"""As long as a person looks at a new screen: what it reads from disk is there, and the collector has swept."""
+FOLDING = ("Datasets, 1, open", "Datasets, 1, folded")
 PRESSES: dict[str, tuple[str, ...]] = {
     "/runs": ("Completed", "All", "At work", "All"),
     "/": FOLDING,
     "/runs/run-1": ("Log", "Settings", "Checkpoints", "Events", "System"),
     "/data": ("Import data", "Cancel"),
+    "/data/{dataset}": ("Overview", "Rows", "Versions and files"),
     "/settings": FOLDING,
     "/help": FOLDING,
     "/versions": FOLDING,
+    "/versions/{version}": ("Benchmarks", "Exports", "About it", "Evaluation"),
     "/new": ("Chatbot", "Customer support", "Summarization"),
     "/compare": ("run Run 00000", "run Run 00001"),
     "/models": FOLDING,
@@ -41,18 +45,21 @@ PRESSES: dict[str, tuple[str, ...]] = {
     "/capsule": FOLDING,
 }
 """What is pressed on each screen."""
-ROUTES = tuple(PRESSES)
 
 
-def _home(folder: Path) -> Any:
-    """A fake engine whose Home has one run with a curve and ten thousand in the list."""
+def _home(folder: Path) -> tuple[Any, dict[str, tuple[str, ...]]]:
+    """A fake engine whose Home has a run with a curve, ten thousand in the list, a dataset and a version with its
+    evaluation; and what is pressed, by the address of the screen."""
     from engine.spec.records import RunState
     from tests.ui.fake_engine import FakeEngine
-    from tests.ui.results_home import furnish
+    from tests.ui.results_home import a_version, dataset, evaluated, furnish
 
     engine = furnish(FakeEngine(folder))
     engine.runs.make("Curve", RunState.RUNNING, steps=400, total=1000)
     one = engine.runs.list.value[0]
+    data = dataset(engine)
+    version = a_version(engine, "run-of-a-version", data=data)
+    evaluated(engine, version, 0.8)
     others = tuple(
         msgspec.structs.replace(
             one, id=f"x{n}", name=f"Run {n:05}", state=RunState.COMPLETED, created=one.created - n - 1
@@ -60,7 +67,7 @@ def _home(folder: Path) -> Any:
         for n in range(RUNS)
     )
     engine.runs.list.set((one, *others))
-    return engine
+    return engine, {route.format(dataset=data.id, version=version.id): presses for route, presses in PRESSES.items()}
 
 
 class Desk:
@@ -90,11 +97,12 @@ class Desk:
         return 1000 * (time.process_time() - started)
 
 
-async def clicks(desk: Desk) -> dict[str, list[float]]:
-    """The presses of PRESSES by screen, and ticks in the list of ten thousand."""
+async def clicks(desk: Desk, pressed: dict[str, tuple[str, ...]]) -> dict[str, list[float]]:
+    """These presses by screen, and ticks in the list of ten thousand."""
     client, spent = desk.client, dict[str, list[float]]()
-    for route, presses in PRESSES.items():
+    for route, presses in pressed.items():
         await client.go(route)
+        await asyncio.sleep(PAUSE_SECONDS)
         await desk.quiet()
         found = spent[route] = []
         for _ in range(ROUNDS):
@@ -132,9 +140,9 @@ async def sorts(desk: Desk) -> list[float]:
     return found
 
 
-async def routes(desk: Desk, count: int) -> list[float]:
+async def routes(desk: Desk, pages: Sequence[str], count: int) -> list[float]:
     """Going from page to page."""
-    return [await desk.timed(lambda at=at: desk.client.go(ROUTES[at % len(ROUTES)])) for at in range(count)]
+    return [await desk.timed(lambda at=at: desk.client.go(pages[at % len(pages)])) for at in range(count)]
 
 
 async def updates(desk: Desk, engine: Any, count: int) -> None:
@@ -160,18 +168,19 @@ def memory() -> float:
 async def measure(seconds: float) -> list[Measure]:
     """All of it, in one session."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = _home(Path(folder) / "home")
+        engine, pressed = _home(Path(folder) / "home")
         started = time.process_time()
         desk = Desk(engine)
         await desk.quiet()
         first = 1000 * (time.process_time() - started)
         desk.client.sent.clear()
-        clicked = await clicks(desk)
+        clicked = await clicks(desk, pressed)
         scrolled = await scroll(desk)
         sorted_ = await sorts(desk)
-        await routes(desk, 2 * len(ROUTES))
+        pages = tuple(pressed)
+        await routes(desk, pages, 2 * len(pages))
         before = memory()
-        went = await routes(desk, CHANGES)
+        went = await routes(desk, pages, CHANGES)
         after_routes = memory()
         await updates(desk, engine, UPDATES)
         after_updates = memory()

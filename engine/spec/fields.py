@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -56,12 +59,14 @@ def described(
     )
 
 
-def settings_of(struct: type[msgspec.Struct]) -> dict[str, Setting]:
+@functools.cache
+def settings_of(struct: type[msgspec.Struct]) -> Mapping[str, Setting]:
     """The described settings of a struct, by field name, in their order."""
     hints = get_type_hints(struct, include_extras=True)
-    return {
+    found = {
         name: _setting(name, hints[name]) for name in struct.__struct_fields__ if get_origin(hints[name]) is Annotated
     }
+    return MappingProxyType(found)
 
 
 def _setting(name: str, hint: Any) -> Setting:

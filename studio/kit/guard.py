@@ -10,6 +10,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ParamSpec
 
 import flet as ft
@@ -55,7 +56,7 @@ def act(handler: Handler | None) -> Handler | None:
             try:
                 await (handler(event) if wants_event else handler())
             except Exception as error:  # noqa: BLE001 - the last guard before Flet
-                _report(handler, error, functools.partial(later, event))
+                _report(handler, error, lambda: _again(handler, event))
 
         return later
 
@@ -64,9 +65,15 @@ def act(handler: Handler | None) -> Handler | None:
         try:
             handler(event) if wants_event else handler()
         except Exception as error:  # noqa: BLE001 - the last guard before Flet
-            _report(handler, error, functools.partial(now, event))
+            _report(handler, error, lambda: _again(handler, event))
 
     return now
+
+
+def _again(handler: Handler, event: Any) -> Any:
+    """Handle the event once more. Guarded anew: a handler that named itself would be left to the garbage collector."""
+    guarded = act(handler)
+    return guarded(event) if guarded else None
 
 
 def _used() -> None:
@@ -76,6 +83,8 @@ def _used() -> None:
 
 def _wants_event(handler: Handler) -> bool:
     """Whether the handler has a parameter without a default (one with a default only binds a value)."""
+    if isinstance(handler, FunctionType):  # nearly always; `signature` takes as long as a small control
+        return handler.__code__.co_argcount > len(handler.__defaults__ or ())
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return any(
         each.kind in kinds and each.default is inspect.Parameter.empty

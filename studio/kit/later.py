@@ -36,13 +36,14 @@ def use_later(seconds: float) -> bool:
 
 
 @component
-def Below(blocks: Sequence[ft.Control]) -> Any:
+def Below(blocks: Sequence[ft.Control], gap: float | None = None) -> Any:
     """Blocks of a page that lie below what is first seen: they are made once the page stands, so that it stands sooner.
-    From then on they are drawn with it."""
+    From then on they are drawn with it. `gap` between them in pixels, where it is not a page's own."""
+    page_gap = PAGE_GAP if use_surroundings().columns > 1 else PHONE_GAP
     here = use_later(BELOW_SECONDS)
     return ft.Column(
         list(blocks) if here else [],
-        spacing=PAGE_GAP if use_surroundings().columns > 1 else PHONE_GAP,
+        spacing=page_gap if gap is None else gap,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
         visible=bool(blocks),
     )

@@ -24,6 +24,8 @@ RULE = ft.Border.only(bottom=ft.BorderSide(1, Ink.BORDER))
 """The line under a row."""
 BLOCK = 6
 """The window moves by so many rows at once."""
+Row = tuple[object, ft.Control]
+Known = dict[str, Row]
 
 
 def seen(pixels: float, height: float, row_height: int, count: int) -> range:
@@ -45,13 +47,14 @@ def Rows(
     draw: Callable[[int], ft.Control],
     row_height: int,
     height: int,
-    token: Callable[[int], object] | None = None,
+    mark: Callable[[int], tuple[str, object]] | None = None,
 ) -> Any:
     """Rows of one height in a box that scrolls; `draw` makes the row of a number.
 
-    With `token` a row is made again only when its token changes: Flet passes over a control that is the same object.
+    `mark` tells whose row it is, and what of that is drawn: a row is made again only when the second changes (Flet
+    passes over a control that is the same object), and moves with the first when a list is sorted or filtered.
     """
-    known: Any = ft.use_ref(dict[int, tuple[object, ft.Control]]())
+    known: Any = ft.use_ref(Known())
     at = ft.use_ref(0.0)
     shown, show = ft.use_state(lambda: seen(0, height, row_height, count))
     leaps, leap = ft.use_state(0)
@@ -75,7 +78,11 @@ def Rows(
             leap(lambda times: times + 1)
 
     above, below = shown.start * row_height, (count - shown.stop) * row_height
-    known.current = {place: _row(known.current, place, draw, row_height, token) for place in shown}
+    marks = {place: mark(place) if mark else (str(place), None) for place in shown}
+    known.current = {
+        whose: _row(known.current if mark else {}, whose, drawn, lambda place=place: draw(place), row_height)
+        for place, (whose, drawn) in marks.items()
+    }
     made = [control for _, control in known.current.values()]
     return ft.ListView(
         [ft.Container(height=above, key="above"), *made, ft.Container(height=below, key="below")],
@@ -87,19 +94,12 @@ def Rows(
     )
 
 
-def _row(
-    known: dict[int, tuple[object, ft.Control]],
-    place: int,
-    draw: Callable[[int], ft.Control],
-    row_height: int,
-    token: Callable[[int], object] | None,
-) -> tuple[object, ft.Control]:
-    """The row of a number with its token: the one there was, where it still holds."""
-    mark = token(place) if token else None
-    before = known.get(place)
-    if token and before is not None and before[0] == mark:
+def _row(known: Known, whose: str, drawn: object, draw: Callable[[], ft.Control], height: int) -> Row:
+    """A row with what is drawn of it: the one there was, where it still holds."""
+    before = known.get(whose)
+    if before is not None and before[0] == drawn:
         return before
-    return mark, ft.Container(draw(place), height=row_height, key=str(place), border=RULE)
+    return drawn, ft.Container(draw(), height=height, key=whose, border=RULE)
 
 
 class Head(msgspec.Struct, frozen=True):

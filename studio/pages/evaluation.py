@@ -15,6 +15,7 @@ from engine.results.score import Part, Score
 from engine.results.verdict import chance, difference
 from studio.hooks import use_engine, use_latest, use_surroundings
 from studio.kit import (
+    Below,
     Choice,
     ErrorCard,
     badge,
@@ -66,8 +67,10 @@ def Evaluations(each: Listed, changed: int) -> Any:
         blocks.append(row(Choice(shown.run, options, choose, label="Evaluation", width=320)))
     if shown is not None:
         blocks.append(Found(shown, color, key=shown.run))  # type: ignore[call-arg]
-        blocks.append(Judge(each.version.id, shown.run, shown.judged is not None))
-    blocks.append(Measure(each, not found, checks_of(found)))
+        judge = Judge(each.version.id, shown.run, shown.judged is not None)
+        blocks.append(Below([judge, Measure(each, False, checks_of(found))], S4))
+    else:
+        blocks.append(Measure(each, True))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 
@@ -89,12 +92,11 @@ def Found(found: Evaluation, color: str) -> Any:
     if found.score is not None:
         blocks.append(_scores(found.score, found.base_score, color, narrow))
     blocks.append(Measures(found, color))
-    if found.judged is not None:
-        blocks.append(_judged(found.judged, color))
     blocks += [ErrorCard(problem, tone="warn") for problem in found.problems]
+    below: list[ft.Control] = [] if found.judged is None else [_judged(found.judged, color)]
     if found.confusion is not None:
-        blocks.append(Confused(*found.confusion))
-    blocks.append(Examples(found, color))
+        below.append(Confused(*found.confusion))
+    blocks.append(Below([*below, Examples(found, color)], S4))
     return ft.Column(blocks, spacing=S4, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
 

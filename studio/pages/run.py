@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import flet as ft
 
+from engine.core.topics import Topic
 from engine.runs.efficiency import in_a_word, trend, verdicts
 from engine.runs.views import RunView
 from engine.spec.fields import Level, settings_of
@@ -80,10 +81,10 @@ def RunBody(run_id: str) -> Any:
     engine = use_engine()
     surroundings = use_surroundings()
     live = engine.runs.live(run_id)
-    run = use_topic(live.view, every=0.5)
-    tab, choose_tab = ft.use_state(TABS[0])
+    run = use_topic(live.view, every=0.5, of=_drawn)
+    tab, _ = ft.use_state(lambda: Topic(TABS[0]))
     use_warm_model(live)
-    blocks: list[ft.Control] = [Asked(live, lambda: choose_tab("Log"))]
+    blocks: list[ft.Control] = [Asked(live, lambda: tab.set("Log"))]
     if run.error is None and run.state is RunState.LOST:
         blocks.append(notice("bad", "This run stopped answering.", "It can go on from its last checkpoint."))
     blocks += [Standing(run_id), Numbers(live)]
@@ -91,7 +92,7 @@ def RunBody(run_id: str) -> Any:
         blocks.append(SeenElsewhere(live))
     elif run.state is RunState.COMPLETED:
         blocks.append(Result(run_id))
-    blocks += [section("Loss", card(LossCurve(live))), Tuning(live), Healing(live), Tabs(live, tab, choose_tab)]
+    blocks += [section("Loss", card(LossCurve(live))), Tuning(live), Healing(live), Tabs(live, tab)]
     if run.sweep:
         blocks.append(Siblings(run_id, run.sweep))
     panel = ft.Column(
@@ -108,6 +109,11 @@ def RunBody(run_id: str) -> Any:
         actions=_verbs(run, engine.runs),
         panel=panel,
     )
+
+
+def _drawn(run: RunView) -> tuple[object, ...]:
+    """What of a run its page draws itself; a step more is no reason to draw all of it."""
+    return run.state, run.error is None, run.name, run_line(run), run.kind, run.sweep
 
 
 def _chosen(live: LiveRun) -> list[ft.Control]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import flet as ft
@@ -35,6 +34,7 @@ from studio.pages.run_system import System
 from studio.theme import S2, S3
 
 if TYPE_CHECKING:
+    from engine.core.topics import Topic
     from engine.runs.follow import LiveRun
 
 SEEN = 12
@@ -43,9 +43,10 @@ TABS = ("Events", "Log", "Settings", "Checkpoints", "System")
 
 
 @component
-def Tabs(live: LiveRun, name: str, choose: Callable[[str], object]) -> Any:
+def Tabs(live: LiveRun, chosen: Topic[str]) -> Any:
     """One of five views of what the run wrote."""
-    chips = [chip(each, lambda each=each: choose(each), selected=each == name) for each in TABS]
+    name = use_topic(chosen, every=0.0)
+    chips = [chip(each, lambda each=each: chosen.set(each), selected=each == name) for each in TABS]
     view = {"Events": Events, "Log": Log, "Settings": Settings, "Checkpoints": Checkpoints, "System": System}[name]
     return ft.Column([row(*chips), card(view(live))], spacing=S3, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 

@@ -144,7 +144,9 @@ def RunList() -> Any:
     runs = ft.use_memo(
         lambda: [run for run in every if run.kind == "train" and run.id not in leaving], [every, leaving]
     )
-    found = ft.use_memo(lambda: in_order(fitting(runs, look, time.time()), look.sort, look.descending), [runs, look])
+    sorted_ = ft.use_memo(lambda: in_order(runs, look.sort, look.descending), [runs, look.sort, look.descending])
+    found = ft.use_memo(lambda: fitting(sorted_, look, time.time()), [sorted_, look])
+    facets = ft.use_memo(lambda: facets_of(runs), [runs])
 
     def change(**changes: Any) -> None:
         set_look(lambda now: msgspec.structs.replace(now, **changes))
@@ -159,9 +161,9 @@ def RunList() -> Any:
     columns = COLUMNS if surroundings.content >= ROOMY else tuple(each for each in COLUMNS if each.key != "progress")
     figures = frozenset(each.key for each in columns[3:]) if not narrow else frozenset[str]()
     height = max(LEAST_HEIGHT, int(ft.context.page.height or 900) - AROUND)
-    picked = [run for run in runs if run.id in ticked]
+    picked = [run for run in runs if run.id in ticked] if ticked else []
     content: list[ft.Control] = [
-        _filters(runs, look, change, narrow),
+        _filters(facets, look, change, narrow),
         Bulk(
             picked,
             len(found),
@@ -181,7 +183,7 @@ def RunList() -> Any:
                 lambda place: _row(found[place], found[place].id in ticked, tick, figures),
                 ROW,
                 height,
-                lambda place: (found[place], found[place].id in ticked, figures),
+                lambda place: (found[place].id, (found[place], found[place].id in ticked, figures)),
             )
         )
     return frame(
@@ -200,15 +202,22 @@ def _none_yet() -> ft.Control:
     )
 
 
-def _filters(runs: Sequence[RunView], look: Look, change: Callable[..., None], narrow: bool) -> ft.Control:
-    there = {run.state for run in runs}
+def facets_of(runs: Sequence[RunView]) -> tuple[frozenset[RunState], frozenset[str]]:
+    """The states and the models that there are among these runs."""
+    return frozenset(run.state for run in runs), frozenset(run.model for run in runs if run.model)
+
+
+def _filters(
+    facets: tuple[frozenset[RunState], frozenset[str]], look: Look, change: Callable[..., None], narrow: bool
+) -> ft.Control:
+    there, known = facets
     chips = [
         chip(name, lambda name=name: change(filter=name), selected=name == look.filter)
         for name, states in FILTERS.items()
         if name in ("All", look.filter) or there.intersection(states)
     ]
     search = TextField(look.words, lambda words: change(words=words), hint="Search name, model, data")
-    models = sorted({run.model for run in runs if run.model} | ({look.model} - {""}))
+    models = sorted(known | ({look.model} - {""}))
     choices: list[ft.Control] = [
         Choice(look.days, DAYS, lambda days: change(days=days), width=160, name="Started"),
     ]

@@ -11,6 +11,7 @@ from engine.results.listing import Listed
 from studio.frame import frame
 from studio.hooks import go, use_engine, use_latest, use_session, use_surroundings, use_topic
 from studio.kit import (
+    Below,
     ErrorCard,
     captioned,
     chip,
@@ -87,7 +88,7 @@ def VersionBody(version_id: str) -> Any:
 
 def _evaluation(each: Listed, changed: int, show: Any) -> ft.Control:
     return ft.Column(
-        [Evaluations(each, changed), NextSteps(each.version, changed, show)],
+        [Evaluations(each, changed), Below([NextSteps(each.version, changed, show)])],
         spacing=S4,
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )

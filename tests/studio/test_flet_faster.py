@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import flet as ft
+import pytest
 from flet.controls import object_patch
 from flet.controls.base_control import BaseControl
 from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.flet_faster import Base, Builder
+from studio.kit.guard import act
 
 words = st.text("ab", max_size=2)
 leaves = st.one_of(
@@ -67,3 +72,33 @@ def test_controls_in_values_of_a_control_are_found():
     button = ft.Container(ft.TextButton(ft.Text("in")), border=ft.Border.all(1))
     _, added, _ = found(Builder, ft.Text("old"), button)
     assert {name for name, _ in added} >= {"Container", "TextButton", "Text"}
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """The garbage collector does nothing: what is freed is freed because nothing refers to it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_rows_that_went_are_freed_without_the_garbage_collector(uncollected: None):
+    before = ft.Column([ft.Container(ft.Text(str(n)), key=str(n)) for n in range(5)])
+    after = ft.Column([ft.Container(ft.Text(str(n)), key=str(n)) for n in range(3, 8)])
+    gone = weakref.ref(before.controls[0])
+    plain = object_patch.DiffBuilder
+    object_patch.DiffBuilder = Builder
+    try:
+        object_patch.ObjectPatch.from_diff(ft.Column([before]), ft.Column([after]), BaseControl, frozen=True)
+    finally:
+        object_patch.DiffBuilder = plain
+    del before
+    assert gone() is None
+
+
+def test_a_guarded_handler_is_freed_without_the_garbage_collector(uncollected: None):
+    handler = act(lambda event: event)
+    freed = weakref.ref(handler)
+    del handler
+    assert freed() is None

@@ -63,3 +63,33 @@ async def test_of_a_long_list_the_rows_that_are_seen_come_first():
     await client.until(lambda: client.says("Row 512") and client.says("Row 499"))
     await client.scroll(box, 10_100.0)
     assert client.says("Row 520")
+
+
+async def test_a_row_moves_with_what_it_is_of_and_is_made_anew_only_when_that_changed():
+    made: list[str] = []
+    names = ["b", "c", "a"]
+
+    @component
+    def Page() -> ft.Control:
+        order, set_order = ft.use_state(names)
+        shout, set_shout = ft.use_state("")
+
+        def draw(place: int) -> ft.Control:
+            made.append(order[place])
+            return body(order[place].upper() if order[place] == shout else order[place])
+
+        return ft.Column(
+            [
+                ft.TextButton("Sort", on_click=lambda: set_order(sorted(names))),
+                ft.TextButton("Shout", on_click=lambda: set_shout("c")),
+                Rows(3, draw, 20, 200, lambda place: (order[place], order[place] == shout)),
+            ]
+        )
+
+    client = await drawn(Page)
+    await client.press("Sort")
+    assert client.words()[-3:] == ["b", "c", "a"] and made == names  # the controls there were, in another order
+    rows = [each.key for each in client.find(ft.ListView)[0].controls]
+    assert rows == ["above", "a", "b", "c", "below"]
+    await client.press("Shout")
+    assert client.says("C") and made == [*names, "c"]

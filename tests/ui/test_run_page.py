@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import fields
 
+import anyio
 import flet as ft
 import msgspec
 import pytest
@@ -186,3 +187,26 @@ async def test_progress_is_announced_to_screen_readers(show, engine: FakeEngine)
     await client.until(
         lambda: any("50 % done" in str(each.label) for each in client.find(ft.Semantics, live_region=True))
     )
+
+
+async def test_a_step_or_a_tab_draws_its_own_part_and_not_the_whole_page(
+    show, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+):
+    from studio.pages import run as page
+
+    drawn: list[int] = []
+    frame = page.frame
+    monkeypatch.setattr(page, "frame", lambda *args, **named: (drawn.append(1), frame(*args, **named))[1])
+    engine.runs.make("It", RunState.RUNNING, steps=40, total=1000)
+    client = await show("/runs/run-1")
+    live = engine.runs.live("run-1")
+    before = len(drawn)
+    live.view.set(msgspec.structs.replace(live.view.value, step=77))
+    await client.until(lambda: client.says("step 77 of 1000"))
+    await client.press("Checkpoints")
+    await client.until(lambda: client.says("No checkpoint yet."))
+    await anyio.sleep(0.7)  # by then it would have been drawn anew
+    assert len(drawn) == before
+    live.view.set(msgspec.structs.replace(live.view.value, state=RunState.PAUSED))
+    await client.until(lambda: len(drawn) > before)
+    await client.until(lambda: client.find(ft.FilledButton, content="Resume"))
