@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import statistics
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import flet as ft
+import msgpack
 import msgspec
 import psutil
 
@@ -159,6 +161,16 @@ async def updates(desk: Desk, engine: Any, count: int) -> None:
     desk.client.sent.clear()
 
 
+def yardstick() -> float:
+    """Milliseconds for plain Python of the same sort: 20,000 small things made, and packed as messages are."""
+    spent = []
+    for _ in range(9):
+        started = time.process_time()
+        msgpack.packb([{"name": f"thing {n}", "at": [n, n + 1]} for n in range(20_000)])
+        spent.append(1000 * (time.process_time() - started))
+    return statistics.median(spent)
+
+
 def memory() -> float:
     """Megabytes of this process, after a collection."""
     gc.collect()
@@ -174,9 +186,11 @@ async def measure(seconds: float) -> list[Measure]:
         await desk.quiet()
         first = 1000 * (time.process_time() - started)
         desk.client.sent.clear()
+        speeds = [yardstick()]
         clicked = await clicks(desk, pressed)
         scrolled = await scroll(desk)
         sorted_ = await sorts(desk)
+        speeds.append(yardstick())
         pages = tuple(pressed)
         await routes(desk, pages, 2 * len(pages))
         before = memory()
@@ -190,6 +204,7 @@ async def measure(seconds: float) -> list[Measure]:
         used, start = sum(me.cpu_times()[:2]), time.monotonic()
         await asyncio.sleep(seconds)
         idle = (sum(me.cpu_times()[:2]) - used) / (time.monotonic() - start)
+        speeds.append(yardstick())
         crashed = len(desk.client.crashed())
         desk.client.session.close()
         desk.client.dispose()
@@ -206,6 +221,7 @@ async def measure(seconds: float) -> list[Measure]:
         Measure("memory at the end", after_updates, "MB"),
         Measure(f"processor while idle for {seconds:.0f} s", 100 * idle, "%", 1),
         Measure("crashes", crashed, "", 0),
+        Measure("20,000 things made and packed (yardstick)", statistics.median(speeds), "ms"),
     ]
 
 

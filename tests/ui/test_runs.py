@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.settings import Settings
 from engine.runs.views import RunView
 from engine.spec.records import RunState
 from studio.kit.table import window
@@ -76,6 +77,22 @@ async def test_a_head_sorts_and_turns_round(show, engine: FakeEngine):
     assert names(client) == ["Alpha", "beta", "gamma"]
     await client.press("Sort by name, rising")
     assert names(client) == ["gamma", "beta", "Alpha"]
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (1440, {"name", "state", "loss", "progress", "started"}),
+        (900, {"name", "state", "loss", "started"}),  # beside the lists, a name keeps room to be read
+        (390, set[str]()),  # sorted by a drop-down
+    ],
+)
+async def test_the_columns_are_those_that_there_is_room_for(show, engine: FakeEngine, width: int, heads: set[str]):
+    engine.settings.set(Settings(side_bar=True))
+    engine.runs.make("One", RunState.COMPLETED, steps=20)
+    client = await show("/runs", width)
+    said = [str(each.label) for each in client.find(ft.Semantics) if str(each.label).startswith("Sort by ")]
+    assert {words.removeprefix("Sort by ").split(",")[0] for words in said} == heads
 
 
 async def test_several_runs_are_stopped_at_once(show, engine: FakeEngine):
