@@ -118,8 +118,8 @@ def use_task(task: Callable[[], Awaitable[None]], dependencies: list[object]) ->
 def use_topic(topic: Topic[T], every: float = 0.1, of: Callable[[T], object] | None = None) -> T:
     """The topic's newest value; the component is drawn again at most once in `every` seconds.
 
-    Less often where nobody works with the page or sees it (studio/pace.py), and where `of` tells the part that is
-    drawn, only when that differs from what was held.
+    Less often where nobody works with the page or sees it (studio/pace.py). Where `of` tells the part that is drawn,
+    only when that differs; what else the value says may then be of an earlier moment.
     """
     pace = pace_of(ft.context.page)
     held, hold = ft.use_state(lambda: (id(topic), topic.value))

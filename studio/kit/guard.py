@@ -83,7 +83,8 @@ def _used() -> None:
 
 def _wants_event(handler: Handler) -> bool:
     """Whether the handler has a parameter without a default (one with a default only binds a value)."""
-    if isinstance(handler, FunctionType):  # nearly always; `signature` takes as long as a small control
+    plain = isinstance(handler, FunctionType) and not hasattr(handler, "__wrapped__")
+    if plain:  # nearly always; `signature` takes as long as a small control
         return handler.__code__.co_argcount > len(handler.__defaults__ or ())
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return any(

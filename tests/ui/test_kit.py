@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 
 import flet as ft
 import pytest
@@ -12,6 +13,7 @@ from engine.core.topics import Feed, Topic
 from engine.spec.records import Action, Card
 from studio.hooks import NotProvided, use_engine, use_feed, use_topic
 from studio.kit import Busy, ErrorCard, NumberField, TextField, component, primary
+from studio.kit.guard import _wants_event
 from tests.ui.client import drawn
 
 pytestmark = pytest.mark.anyio
@@ -71,6 +73,20 @@ async def test_a_handlers_default_arguments_are_not_taken_for_the_event():
     client = await drawn(Page)
     await client.press("b")
     assert seen == ["b"]
+
+
+def test_a_wrapped_handler_is_asked_what_it_wraps():
+    def wrapped(function):
+        return functools.wraps(function)(lambda *given: function(*given))
+
+    shapes = {
+        "event": wrapped(lambda event: event),
+        "nothing": wrapped(lambda: None),
+        "bound": lambda each="a default": each,
+        "event and bound": lambda event, each="a default": (event, each),
+    }
+    wants = {name: _wants_event(handler) for name, handler in shapes.items()}
+    assert wants == {"event": True, "nothing": False, "bound": False, "event and bound": True}
 
 
 async def test_text_survives_a_redraw_and_is_handed_over_when_the_field_is_left():
