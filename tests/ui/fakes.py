@@ -153,7 +153,7 @@ def write_healing(folder: RunFolder, proposed: Card = EXPLODED, attempt: int = 0
     lines.write(Event(kind="recovery", time=now - 9, step=30, message=cut, facts=facts))
     facts = {"name": proposed.code, "level": "serious", "why": proposed.why, "gradient norm": 256.0}
     lines.write(Event(kind="anomaly", time=now, step=70, message=proposed.what, facts=facts))
-    said = f"{proposed.what} {'; '.join(each.label for each in proposed.actions)}"
+    said = f"{proposed.what} {' '.join(each.label for each in proposed.actions)}"
     lines.write(Event(kind="proposal", time=now, step=70, message=said, facts={"why": proposed.why}))
     lines.close()
     asked = {"attempt": attempt, "card": msgspec.to_builtins(proposed), "changes": [], "roll_back_to": 60}
