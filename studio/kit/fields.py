@@ -1,7 +1,9 @@
-"""Fields whose text survives every redraw: each is a component with a draft of its own.
+"""Fields whose text survives every redraw: each is a component that knows what stands in it.
 
-A bare Flet TextField loses its text when its component is drawn again, and letters when events queue; so the draft
-lives in the field's state, fed from the event's data, and goes to the model on leaving, on Enter, and after a rest.
+A bare Flet TextField loses its text when its component is drawn again. Nor may the text of a key's event be drawn
+back: while events queue it is older than what has been typed since, and the browser would lose those letters. So a
+redraw gives the field what the browser itself said last; the text goes to the model on leaving, on Enter, and after a
+rest.
 """
 
 from __future__ import annotations
@@ -42,20 +44,38 @@ def _box(label: str, hint: str, tip: Tip | None, **rest: Any) -> ft.TextField:
 
 
 class _Typing:
-    """What was given and handed over last, and which key press is the newest."""
+    """The field as it was drawn last, what was given and handed over last, and which key press is the newest."""
 
     def __init__(self, value: str) -> None:
+        self.field: ft.TextField | None = None
         self.committed = value
         self.given = value
         self.turn = 0
         self.theirs: str | None = None
+        self.put: str | None = None
 
-    def changed_elsewhere(self, value: str, draft: str, number: bool) -> bool:
+    @property
+    def words(self) -> str:
+        """What stands in the field: the browser tells of every key at once, the key's event may wait."""
+        return self.given if self.field is None else self.field.value
+
+    def to_show(self, value: str, number: bool) -> str:
+        """The text to draw: what stands there, unless another value is given now and nothing was typed over the old."""
+        words = self.words
+        untouched = words == self.committed
+        if self._changed_elsewhere(value, words, number):
+            if untouched:
+                return value
+            self.theirs = value
+        put, self.put = self.put, None
+        return words if put is None else put
+
+    def _changed_elsewhere(self, value: str, words: str, number: bool) -> bool:
         """Whether another value is given now than before, and not the one that was typed here."""
         if self.given == value:
             return False
         self.given = value
-        if value == self.committed or _same(value, draft, number):
+        if value == self.committed or _same(value, words, number):
             return False
         self.committed = value
         return True
@@ -104,46 +124,38 @@ def TextField(
 
     A `secret` is not shown while it is typed.
     """
-    draft, set_draft = ft.use_state(value)
     typing = ft.use_memo(lambda: _Typing(value), [])
-    untouched = draft == typing.committed
-    if typing.changed_elsewhere(value, draft, number):
-        if untouched:
-            set_draft(value)
-            draft = value
-        else:
-            typing.theirs = value
+    _, draw_again = ft.use_state(0)
+    shown = typing.to_show(value, number)
 
-    def hand_over(words: str) -> None:
-        theirs = typing.commit(words, on_commit)
+    def hand_over() -> None:
+        theirs = typing.commit(typing.words, on_commit)
         if theirs is not None:
             told_of_theirs(label, lambda: take(theirs))
 
     def take(theirs: str) -> None:
-        set_draft(theirs)
         typing.commit(theirs, on_commit)
+        typing.put = theirs
+        draw_again(lambda times: times + 1)
 
-    async def typed(event: Any) -> None:
-        words = str(event.data or "")
-        set_draft(words)
+    async def typed() -> None:
         if await typing.rested(rest):
-            hand_over(words)
+            hand_over()
 
-    async def submitted(event: Any) -> None:
-        words = str(event.data if event.data is not None else draft)
+    async def submitted() -> None:
         typing.turn += 1
-        hand_over(words)
+        hand_over()
         await _done(on_submit)
 
     def left() -> None:
-        hand_over(draft)
+        hand_over()
         _heard(tip, False)
 
-    field = _box(
+    field = typing.field = _box(
         label,
         hint,
         tip,
-        value=draft,
+        value=shown,
         on_change=act(typed),
         on_focus=act(lambda: _heard(tip, True)) if tip else None,
         on_blur=act(left),
@@ -186,9 +198,10 @@ async def _done(on_submit: Handler | None) -> None:
 
 
 def _same(given: str, typed: str, number: bool) -> bool:
-    """Whether two texts mean the same, so that 1e-4 is not rewritten to 0.0001 under a person's hands."""
+    """Whether two texts mean the same, so that neither a space after a word is taken away nor 1e-4 rewritten to 0.0001
+    under a person's hands."""
     if not number:
-        return given == typed
+        return given.strip() == typed.strip()
     try:
         return float(given) == float(typed.replace(",", "."))
     except ValueError:

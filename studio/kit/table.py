@@ -57,14 +57,15 @@ def Rows(
     known: Any = ft.use_ref(Known())
     at = ft.use_ref(0.0)
     shown, show = ft.use_state(lambda: seen(0, height, row_height, count))
-    leaps, leap = ft.use_state(0)
+    _, draw_again = ft.use_state(0)
+    leaps: Any = ft.use_ref(0)
 
     async def make_more() -> None:
-        """Of a page that opens, or after a leap, those that are seen come first, and then those around them."""
+        """Of a page that opens, after a leap, or of other rows, those that are seen come first, then those around."""
         await anyio.sleep(later.BELOW_SECONDS)
         show(lambda _: window(at.current or 0.0, height, row_height, count))
+        draw_again(lambda times: times + 1)
 
-    use_task(make_more, [leaps])
     shown = range(min(shown.start, max(0, count - 1)), min(shown.stop, count)) if shown.start < count else range(0)
     if not shown and count:
         shown = window(0, height, row_height, count)
@@ -74,11 +75,16 @@ def Rows(
         here = seen(at.current, height, row_height, count)
         far = here.start >= shown.stop or here.stop <= shown.start
         show(lambda _: here if far else window(at.current or 0.0, height, row_height, count))
-        if far:
-            leap(lambda times: times + 1)
+        leaps.current += far
 
-    above, below = shown.start * row_height, (count - shown.stop) * row_height
     marks = {place: mark(place) if mark else (str(place), None) for place in shown}
+    near = seen(at.current or 0.0, height, row_height, count)
+    near = range(max(near.start, shown.start), min(near.stop, shown.stop))
+    if mark and _mostly_new(known.current, [marks[place] for place in near]):
+        shown, marks = near, {place: marks[place] for place in near}
+        leaps.current += 1
+    use_task(make_more, [leaps.current])
+    above, below = shown.start * row_height, (count - shown.stop) * row_height
     known.current = {
         whose: _row(known.current if mark else {}, whose, drawn, lambda place=place: draw(place), row_height)
         for place, (whose, drawn) in marks.items()
@@ -92,6 +98,12 @@ def Rows(
         scroll_interval=60,
         build_controls_on_demand=False,
     )
+
+
+def _mostly_new(known: Known, marks: Sequence[tuple[str, object]]) -> bool:
+    """Whether most of these rows are others than there were."""
+    kept = sum(whose in known and known[whose][0] == drawn for whose, drawn in marks)
+    return bool(known) and 2 * kept < len(marks)
 
 
 def _row(known: Known, whose: str, drawn: object, draw: Callable[[], ft.Control], height: int) -> Row:

@@ -126,6 +126,8 @@ class Client(Connection):
         await self.settle()
 
     async def event(self, control: Any, name: str, data: object = None) -> None:
+        if isinstance(control, ft.TextField) and isinstance(data, str):
+            self.session.apply_patch(control._i, {"value": data})  # the browser tells of the text before the event
         await self.session.dispatch_event(control._i, name, data)
         await self.settle()
 

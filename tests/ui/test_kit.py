@@ -111,6 +111,40 @@ async def test_text_survives_a_redraw_and_is_handed_over_when_the_field_is_left(
     task.cancel()
 
 
+@pytest.mark.parametrize("rest", [0, 0.01])
+async def test_what_is_typed_while_keys_wait_is_not_taken_back(rest: float):
+    """The browser is ahead of the events of its keys; a redraw between must not write what was there before."""
+
+    @component
+    def Page() -> ft.Control:
+        words, set_words = ft.use_state("")
+        return ft.Column([TextField(words, set_words, label="Name", rest=rest), ft.Text(f"Hello {words}")])
+
+    client = await drawn(Page)
+    typed = "a path"
+    for end in range(2, len(typed) + 1, 2):
+        field = client.find(ft.TextField)[0]
+        client.session.apply_patch(field._i, {"value": typed[: end - 1]})  # told by the browser before its event
+        key = asyncio.create_task(client.session.dispatch_event(field._i, "change", typed[: end - 1]))
+        client.session.apply_patch(field._i, {"value": typed[:end]})  # the next key, while that event waits
+        await client.settle(30)
+        assert client.find(ft.TextField)[0].value == typed[:end]
+        await key
+    await client.until(lambda: client.says(f"Hello {typed}"))
+    assert client.find(ft.TextField)[0].value == typed
+
+
+async def test_a_space_after_a_word_stays_where_the_page_keeps_it_without():
+    @component
+    def Page() -> ft.Control:
+        words, set_words = ft.use_state("")
+        return TextField(words, lambda typed: set_words(typed.strip()), label="Name", rest=0)
+
+    client = await drawn(Page)
+    await client.event(client.find(ft.TextField)[0], "change", "my ")
+    assert client.find(ft.TextField)[0].value == "my "
+
+
 async def test_text_is_handed_over_after_a_rest_without_leaving():
     seen: list[str] = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import anyio
 import flet as ft
 import pytest
@@ -63,6 +65,34 @@ async def test_of_a_long_list_the_rows_that_are_seen_come_first():
     await client.until(lambda: client.says("Row 512") and client.says("Row 499"))
     await client.scroll(box, 10_100.0)
     assert client.says("Row 520")
+
+
+async def test_of_other_rows_those_that_are_seen_come_first():
+    made: list[str] = []
+
+    @component
+    def Page() -> ft.Control:
+        kind, set_kind = ft.use_state("plum")
+
+        def draw(place: int) -> ft.Control:
+            made.append(f"{kind} {place}")
+            return body(made[-1])
+
+        rows = Rows(10_000, draw, 20, 200, lambda place: (f"{kind} {place}", None))
+        return ft.Column([ft.TextButton("Pears", on_click=lambda: set_kind("pear")), rows])
+
+    client = await drawn(Page)
+    await client.until(lambda: client.says("plum 20"))
+    await client.scroll(client.find(ft.ListView)[0], 2_000.0)
+    await client.until(lambda: client.says("plum 95"))
+    made.clear()
+    await client.press("Pears")
+    assert made == [f"pear {place}" for place in range(100, 112)]
+    assert not client.says("plum")
+    box = client.find(ft.ListView)[0]
+    assert [cast("ft.Container", box.controls[at]).height for at in (0, -1)] == [100 * 20, (10_000 - 112) * 20]
+    await client.until(lambda: client.says("pear 95") and client.says("pear 113"))
+    assert len(made) == len(set(made))
 
 
 async def test_a_row_moves_with_what_it_is_of_and_is_made_anew_only_when_that_changed():
