@@ -34,6 +34,8 @@ FLAGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 START_SECONDS = 60
+COARSE = 0.5
+"""Points of the picture for each of the page where no picture is looked at: painting without a graphics card costs."""
 COMPLAINTS = ("the page reports", "could not be drawn", "failed", "Unhandled", "Traceback")
 """A layout that Flutter cannot draw is told to the app, not to the browser's console."""
 SERVE = (
@@ -154,13 +156,23 @@ def watch(page: Any, address: str) -> Watched:
 
 
 def open_app(browser: Any, served: Served, width: int = 1440, height: int = 900, **options: Any) -> tuple[Any, Watched]:
-    """A page with the app in it, readable by roles and text. The first one uses the one-time link."""
-    context = browser.new_context(viewport={"width": width, "height": height}, storage_state=served.state, **options)
+    """A page of its own with the app in it, readable by roles and text."""
+    looks = {"viewport": {"width": width, "height": height}, "device_scale_factor": COARSE, **options}
+    return enter(browser.new_context(storage_state=served.state, **looks), served)
+
+
+def enter(context: Any, served: Served, route: str = "") -> tuple[Any, Watched]:
+    """Open the app in a new tab at an address. The first one uses the one-time link."""
     page = context.new_page()
     seen = watch(page, served.address)
-    page.goto(served.link if served.state is None else served.address)
+    if served.state is None:
+        page.goto(served.link)
+        ready(page)
+        served.state = context.storage_state()
+        if not route:
+            return page, seen
+    page.goto(served.address + route)
     ready(page)
-    served.state = context.storage_state()
     return page, seen
 
 
@@ -199,15 +211,33 @@ def page(browser: Any, served: Served) -> Iterator[Any]:
     assert served.complaints() == []
 
 
+@pytest.fixture(scope="session")
+def window(browser: Any, furnished: Served) -> Iterator[Any]:
+    """One window for all who look at the furnished app: what it is made of is fetched once."""
+    context = browser.new_context(storage_state=furnished.state, viewport={"width": 1440, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def looked(browser: Any, furnished: Served) -> Iterator[Any]:
-    """A page of the furnished app that must stay on this machine and without errors."""
+def look(window: Any, furnished: Served) -> Iterator[Callable[[str, str], Any]]:
+    """Opens a tab of the furnished app at an address and waits until that is said there; it must stay on this machine
+    and without errors."""
     before = len(furnished.complaints())
-    found, seen = open_app(browser, furnished)
-    yield found
-    found.context.close()
-    assert seen.foreign == []
-    assert seen.errors == []
+    tabs: list[tuple[Any, Watched]] = []
+
+    def at(route: str, pattern: str) -> Any:
+        page, seen = enter(window, furnished, route)
+        tabs.append((page, seen))
+        wait_until_said(page, pattern, seconds=30)
+        return page
+
+    yield at
+    for page, _ in tabs:
+        page.close()
+    for _, seen in tabs:
+        assert seen.foreign == []
+        assert seen.errors == []
     assert furnished.complaints()[before:] == []
 
 

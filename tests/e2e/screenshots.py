@@ -289,7 +289,7 @@ def photograph(browser: Any, part: str, folder: Path, widths: list[int], themes:
     before(home)
     app = start_app(home)
     try:
-        page, seen = open_app(browser, app)
+        page, seen = open_app(browser, app, device_scale_factor=1)
         shown(Camera(page, folder, widths, themes), app.address)
         print(f"{part}: foreign requests: {seen.foreign}, console errors: {seen.errors}, log: {app.complaints()}")
     finally:

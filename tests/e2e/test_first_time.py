@@ -29,7 +29,8 @@ COLORS = """
       const picture = await createImageBitmap(new Blob([bytes]));
       const canvas = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
       canvas.drawImage(picture, 0, 0);
-      return points.map(([x, y]) => [...canvas.getImageData(x, y, 1, 1).data].slice(0, 3));
+      const scale = picture.width / innerWidth;
+      return points.map(([x, y]) => [...canvas.getImageData(x * scale, y * scale, 1, 1).data].slice(0, 3));
     }
 """
 INSET = 6
@@ -88,7 +89,7 @@ def press_the_one(page: Any, before: str, seconds: float) -> str:
         done = "".join(PROGRESS.findall(page.evaluate(SAID)))
         if done != share:
             moved, share = time.monotonic(), done
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(2000 if done else 500)  # nothing is to be pressed while it trains
     raise AssertionError(f"no other main button after “{before}” at {page.url}: {page.evaluate(SAID)}")
 
 

@@ -81,7 +81,7 @@ class Keys:
         """The name of what has the focus."""
         return self.page.evaluate(FOCUSED)
 
-    def says(self, pattern: str, seconds: float = 20) -> None:
+    def says(self, pattern: str, seconds: float = 60) -> None:
         wait_until_said(self.page, pattern, seconds=seconds)
 
     def go(self, stroke: str, pattern: str) -> None:
@@ -139,7 +139,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def keys(browser: Any, app: Served) -> Iterator[Keys]:
     """The keyboard of one page."""
-    page, seen = open_app(browser, app, WIDTH, HEIGHT)
+    page, seen = open_app(browser, app, WIDTH, HEIGHT, device_scale_factor=1)  # a line of 2 px is looked for
     wait_until_said(page, "Recent|Learns to prefer", seconds=30)
     yield Keys(page)
     page.context.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from tests.e2e.conftest import Served, ready, wait_until_said
 
 pytestmark = pytest.mark.browser
+Look = Callable[[str, str], Any]
 SIZES = ((1440, 900), (900, 800), (390, 844))
 EDGE = (1200, 800)
 """The narrowest window with three columns; its layout is no other in another theme."""
@@ -97,10 +99,8 @@ def settled(page: Any, script: str, seconds: float = 5) -> list[str]:
 
 
 @pytest.mark.parametrize("route", SCREENS)
-def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Served, pictures: Path, route: str) -> None:
-    looked.goto(furnished.address + route)
-    ready(looked)
-    wait_until_said(looked, re.escape(SCREENS[route]), seconds=20)
+def test_a_screen_is_whole_in_every_width_and_theme(look: Look, pictures: Path, route: str) -> None:
+    looked = look(route, re.escape(SCREENS[route]))
     for theme in ("light", "dark"):
         looked.emulate_media(color_scheme=theme)
         for width, height in (*SIZES, EDGE) if theme == "light" else SIZES:
@@ -112,14 +112,16 @@ def test_a_screen_is_whole_in_every_width_and_theme(looked: Any, furnished: Serv
             assert pictured(looked, pictures / name), (width, theme)
 
 
-@pytest.mark.parametrize("role, name", [
-    ("switch", "Do not disturb"), ("switch", "Side bar"), ("textbox", "Electricity price"), ("button", "Theme"),
-])  # fmt: skip
-def test_a_setting_is_found_by_its_name(looked: Any, furnished: Served, role: str, name: str) -> None:
-    looked.goto(f"{furnished.address}/settings")
-    ready(looked)
-    wait_until_said(looked, "Notifications", seconds=20)
-    looked.get_by_role(role, name=name).first.wait_for(timeout=10_000)
+def test_settings_are_found_by_their_names(look: Look) -> None:
+    looked = look("/settings", "Notifications")
+    named = (
+        ("switch", "Do not disturb"),
+        ("switch", "Side bar"),
+        ("textbox", "Electricity price"),
+        ("button", "Theme"),
+    )
+    for role, name in named:
+        looked.get_by_role(role, name=name).first.wait_for(timeout=10_000)
 
 
 def press_until(page: Any, key: str, condition: Any, seconds: float = 15) -> None:
@@ -131,7 +133,8 @@ def press_until(page: Any, key: str, condition: Any, seconds: float = 15) -> Non
         page.wait_for_timeout(400)
 
 
-def test_a_run_is_found_paused_and_explained_without_a_mouse(looked: Any, furnished: Served) -> None:
+def test_a_run_is_found_paused_and_explained_without_a_mouse(look: Look) -> None:
+    looked = look("/", "Home")
     press_until(looked, "Control+P", lambda: looked.get_by_role("textbox").count() > 0)
     looked.wait_for_timeout(500)
     looked.keyboard.type("lrnpref", delay=40)
@@ -152,10 +155,8 @@ def test_a_run_is_found_paused_and_explained_without_a_mouse(looked: Any, furnis
     assert any("Stop" in each for each in seen), seen
 
 
-def test_a_reload_returns_to_the_same_place(looked: Any, furnished: Served) -> None:
-    looked.goto(f"{furnished.address}/runs/run-1")
-    ready(looked)
-    wait_until_said(looked, "Paused and asking", seconds=20)
+def test_a_reload_returns_to_the_same_place(look: Look) -> None:
+    looked = look("/runs/run-1", "Paused and asking")
     looked.reload()
     ready(looked)
     wait_until_said(looked, "Paused and asking", seconds=20)
@@ -166,12 +167,11 @@ def test_a_reload_returns_to_the_same_place(looked: Any, furnished: Served) -> N
         looked.get_by_role("button", name=f"{lists} the lists").wait_for(timeout=3000)
 
 
-def test_a_log_is_taken_along_as_a_file(looked: Any, furnished: Served, press: Any) -> None:
+def test_a_log_is_taken_along_as_a_file(look: Look, furnished: Served, press: Any) -> None:
     words = "INFO a line of the log, with <b>markup</b> and שלום\n"
     (furnished.home / "runs" / "run-1" / "log.txt").write_text(words, encoding="utf-8")
+    looked = look("/runs/run-1", "Paused and asking")
     looked.set_viewport_size({"width": 1440, "height": 2000})  # all of the page is seen, and so read out
-    looked.goto(f"{furnished.address}/runs/run-1")
-    ready(looked)
     looked.get_by_role("button", name="Log", exact=True).click()
     wait_until_said(looked, "a line of the log", seconds=20)
     with looked.expect_download(timeout=20_000) as taken:

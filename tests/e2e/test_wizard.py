@@ -36,9 +36,8 @@ def test_a_draft_stays_with_its_tab_and_is_offered_once_that_is_closed(page: Any
     assert other.url == f"{served.address}/new"
 
 
-def test_a_term_is_explained_when_the_keyboard_reaches_it(looked: Any, furnished: Served) -> None:
-    looked.goto(f"{furnished.address}/runs/run-3")
-    ready(looked)
+def test_a_term_is_explained_when_the_keyboard_reaches_it(look: Callable[[str, str], Any]) -> None:
+    looked = look("/runs/run-3", "Settings")
     looked.get_by_role("button", name="Settings", exact=True).click()
     looked.wait_for_timeout(500)
     for _ in range(60):
