@@ -8,6 +8,7 @@ rest.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class _Typing:
     """The field as it was drawn last, what was given and handed over last, and which key press is the newest."""
 
     def __init__(self, value: str) -> None:
-        self.field: ft.TextField | None = None
+        self._field: Callable[[], ft.TextField | None] = lambda: None
         self.committed = value
         self.given = value
         self.turn = 0
@@ -57,7 +58,12 @@ class _Typing:
     @property
     def words(self) -> str:
         """What stands in the field: the browser tells of every key at once, the key's event may wait."""
-        return self.given if self.field is None else self.field.value
+        field = self._field()
+        return self.given if field is None else field.value
+
+    def drawn(self, field: ft.TextField) -> None:
+        """This field is on the screen now. It names its typing, so it is not kept here: a ring would be left behind."""
+        self._field = weakref.ref(field)
 
     def to_show(self, value: str, number: bool) -> str:
         """The text to draw: what stands there, unless another value is given now and nothing was typed over the old."""
@@ -151,7 +157,7 @@ def TextField(
         hand_over()
         _heard(tip, False)
 
-    field = typing.field = _box(
+    field = _box(
         label,
         hint,
         tip,
@@ -168,6 +174,7 @@ def TextField(
         text_style=ft.TextStyle(size=13, font_family=MONO, color=Ink.TEXT) if mono else None,
         **_several(lines),
     )
+    typing.drawn(field)
     return _described(field, tip)
 
 
