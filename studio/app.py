@@ -187,17 +187,22 @@ def _use_window(settings: Settings, saving: bool, confined: bool) -> Surrounding
         return Surroundings(width=width, theme=shown, still=still, saving=saving, confined=confined)
 
     surroundings, set_surroundings = ft.use_state(look)
+    newest: Any = ft.use_ref(look)
+    newest.current = look
 
     def refresh() -> None:
-        set_surroundings(lambda _: look())
+        set_surroundings(lambda _: newest.current())
 
     def follow() -> None:
         page.on_resize = refresh
         page.on_platform_brightness_change = refresh
+
+    def dress() -> None:
         _dress(page, appearance, still=still)
         refresh()
 
-    ft.use_effect(follow, [appearance, still, saving])
+    ft.use_effect(follow, [])
+    ft.use_effect(dress, [appearance, still, saving])
     return surroundings
 
 

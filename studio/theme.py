@@ -255,7 +255,12 @@ def _transitions(still: bool) -> ft.PageTransitionsTheme:
 
 
 def theme(colors: Palette, *, still: bool = False) -> ft.Theme:
-    """The Flet theme of one palette; with `still` pages do not slide and presses do not spread."""
+    """The Flet theme of one palette; with `still` pages do not slide and presses do not spread.
+
+    Nothing of it may differ by the state of a control, as the colour of scrollbars does: Flet's client makes such a
+    value anew each time, takes the theme for another one whenever the page is told anything, even its title, and what
+    has the keyboard loses it (Flet 1.0.5).
+    """
     nothing = ft.Colors.TRANSPARENT if still else None
     return ft.Theme(
         color_scheme=_scheme(colors),
@@ -276,7 +281,6 @@ def theme(colors: Palette, *, still: bool = False) -> ft.Theme:
             decoration=ft.BoxDecoration(bgcolor=colors.text, border_radius=ft.BorderRadius.all(RADIUS_FIELD)),
             wait_duration=400,
         ),
-        scrollbar_theme=ft.ScrollbarTheme(thickness=8, radius=4, thumb_color=colors.field),
     )
 
 

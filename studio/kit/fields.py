@@ -21,6 +21,8 @@ from studio.kit.pressed import Spoken, hover_tip, ringed
 from studio.kit.terms import Tip, dotted
 from studio.theme import BODY, MONO, RADIUS_FIELD, SANS, Ink
 
+REPAINTED = 1.5
+"""Seconds until the client has gone over to another theme."""
 REST, NUMBER_REST = 0.25, 0.1
 """Seconds without a key after which a draft is handed over; of a number sooner, for an estimate follows it."""
 
@@ -281,15 +283,23 @@ def Choice(
     width: int = 240,
     name: str = "",
     tip: Tip | None = None,
+    repaints: bool = False,
 ) -> Any:
     """One of several: (key, words) pairs; nothing else that a browser may send is taken. `name` is what screen readers
-    say where no label is shown. By keys: Enter opens it, arrows move, Enter takes."""
-    known = {key for key, _ in options}
+    say where no label is shown. By keys: Enter opens it, arrows move, Enter takes.
 
-    def choose(event: Any) -> None:
+    What `repaints` changes the look of everything, which takes the keyboard from where it is: it is brought back.
+    """
+    known = {key for key, _ in options}
+    newest: Any = ft.use_ref(None)
+
+    async def choose(event: Any) -> None:
         chosen = str(event.control.value if event.data is None else event.data)
         if chosen in known:
             on_change(chosen)
+        if repaints:
+            await anyio.sleep(REPAINTED)
+            await newest.current().focus()
 
     menu = ft.DropdownM2(  # Tab passes over the newer one
         value=value,
@@ -309,6 +319,7 @@ def Choice(
         content_padding=ft.Padding.symmetric(horizontal=12, vertical=8),
         dense=True,
     )
+    newest.current = weakref.ref(menu)
     return _described(menu, tip, name)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.engine import Engine
 
 UNITS = {"MB": 1_000_000, "GB": 1_000_000_000}
-BYTES = "bytes"
+BYTES, THEME = "bytes", "theme"
 
 
 def setting_line(setting: Setting, field: ft.Control, narrow: bool) -> ft.Control:
@@ -54,7 +54,7 @@ def setting_field(setting: Setting, settings: Settings, engine: Engine) -> ft.Co
         return _named(Switch(value, keep), setting.title)
     if setting.choices:
         options = [(each, each if each.isupper() else each.capitalize()) for each in setting.choices]
-        return Choice(value, options, keep, width=200, name=setting.title)
+        return Choice(value, options, keep, width=200, name=setting.title, repaints=setting.name == THEME)
     if setting.unit == BYTES:
         return SizeField(value, keep, setting.title)
     field = NumberField(

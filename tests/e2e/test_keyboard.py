@@ -104,6 +104,14 @@ class Keys:
                 return self.see_line()
         raise AssertionError(f"“{pattern}” is not reached, but {seen}")
 
+    def stays(self, pattern: str, seconds: float = 20) -> None:
+        """That has the focus a while later, or again."""
+        end = time.monotonic() + seconds
+        self.page.wait_for_timeout(1000)
+        while not re.search(pattern, self.here()):
+            assert time.monotonic() < end, f"“{pattern}” has lost the focus to “{self.here()}”"
+            self.page.wait_for_timeout(200)
+
     def see_line(self) -> None:
         """There is a line around what has the focus."""
         end = time.monotonic() + 4
@@ -206,20 +214,21 @@ def test_two_runs_are_compared(keys: Keys) -> None:
 
 
 def test_theme_and_power_saving_are_changed_and_changed_back(keys: Keys) -> None:
-    def choose(name: str, key: str, times: int) -> None:
-        keys.do(f"^{name}")
+    def choose(name: str, key: str, said: str) -> None:
         keys.page.wait_for_timeout(400)
-        keys.press(*[key] * times, "Enter")
+        keys.press(key, "Enter")
+        keys.says(f"{name}\\n{said}")
+        keys.stays(f"^{name}")  # a new theme takes the keyboard away, and it is brought back
 
     keys.go("Alt+Shift+S", "Appearance")
-    choose("Theme", "ArrowDown", 1)
-    keys.says("Theme\\nDark")
-    choose("Theme", "ArrowUp", 1)
-    keys.says("Theme\\nLight")
-    choose("Power saving", "ArrowDown", 1)
-    keys.says("Power saving\\nOn")
-    choose("Power saving", "ArrowUp", 1)
-    keys.says("Power saving\\nAuto")
+    keys.do("^Theme")
+    choose("Theme", "ArrowDown", "Dark")
+    keys.press("Enter")
+    choose("Theme", "ArrowUp", "Light")
+    keys.do("^Power saving")
+    choose("Power saving", "ArrowDown", "On")
+    keys.press("Enter")
+    choose("Power saving", "ArrowUp", "Auto")
     keys.do("^Expert mode", "Space")
 
 

@@ -6,7 +6,7 @@ import pytest
 from engine.results.comparison import MOST
 from studio.kit.buttons import DANGER, ICON, PRIMARY, QUIET, SECONDARY, SENTENCE
 from studio.kit.pressed import AROUND, RING
-from studio.theme import CONTRAST, DARK, FOCUS, LIGHT, PALETTES, Ink, Palette, contrast
+from studio.theme import CONTRAST, DARK, FOCUS, LIGHT, PALETTES, Ink, Palette, contrast, theme
 
 TINTS = ["primary_tint", "red_tint", "amber_tint", "green_tint", "purple_tint"]
 
@@ -98,3 +98,9 @@ def mixed(color: str, ground: str, share: float) -> str:
     """A colour laid over another with this opacity."""
     both = [(int(color[at : at + 2], 16), int(ground[at : at + 2], 16)) for at in (1, 3, 5)]
     return "#" + "".join(f"{round(over * share + under * (1 - share)):02X}" for over, under in both)
+
+
+def test_nothing_of_a_theme_is_by_the_state_of_a_control():
+    """The client would take it for another theme whenever the title changes, and the keyboard would lose its place."""
+    for palette in (LIGHT, DARK, CONTRAST):
+        assert theme(palette).scrollbar_theme is None
