@@ -8,6 +8,7 @@ rest.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,6 +52,7 @@ class _Typing:
 
     def __init__(self, value: str) -> None:
         self._field: Callable[[], ft.TextField | None] = lambda: None
+        self.heard = value
         self.committed = value
         self.given = value
         self.turn = 0
@@ -59,9 +61,10 @@ class _Typing:
 
     @property
     def words(self) -> str:
-        """What stands in the field: the browser tells of every key at once, the key's event may wait."""
+        """What stands in the field: the browser tells of every key at once, the key's event may wait. Of a field that
+        has left the screen, what its newest key told."""
         field = self._field()
-        return self.given if field is None else field.value
+        return self.heard if field is None else field.value
 
     def drawn(self, field: ft.TextField) -> None:
         """This field is on the screen now. It names its typing, so it is not kept here: a ring would be left behind."""
@@ -146,7 +149,8 @@ def TextField(
         typing.put = theirs
         draw_again(lambda times: times + 1)
 
-    async def typed() -> None:
+    async def typed(event: Any) -> None:
+        typing.heard = str(event.data or "")
         if await typing.rested(rest):
             hand_over()
 
@@ -299,7 +303,10 @@ def Choice(
             on_change(chosen)
         if repaints:
             await anyio.sleep(REPAINTED)
-            await newest.current().focus()
+            menu = newest.current()
+            with contextlib.suppress(RuntimeError, TimeoutError):  # another page, or none, may be shown by now
+                if menu is not None:
+                    await menu.focus()
 
     menu = ft.DropdownM2(  # Tab passes over the newer one
         value=value,

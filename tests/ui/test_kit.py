@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 
 import flet as ft
 import pytest
@@ -143,6 +144,26 @@ async def test_a_space_after_a_word_stays_where_the_page_keeps_it_without():
     client = await drawn(Page)
     await client.event(client.find(ft.TextField)[0], "change", "my ")
     assert client.find(ft.TextField)[0].value == "my "
+
+
+async def test_text_is_handed_over_when_its_page_is_left_before_the_rest():
+    seen: list[str] = []
+
+    @component
+    def Page() -> ft.Control:
+        step, go = ft.use_state(0)
+        field = [TextField("", seen.append, label="Name", hint=f"{step}", rest=0.05)] if step < 2 else []
+        return ft.Column([ft.TextButton("Go on", on_click=lambda: go(lambda now: now + 1)), *field])
+
+    client = await drawn(Page)
+    key = asyncio.create_task(client.event(client.find(ft.TextField)[0], "change", "word"))
+    await client.settle()
+    await client.press("Go on")  # drawn anew
+    await client.press("Go on")
+    assert not client.find(ft.TextField)
+    gc.collect()
+    await key
+    assert seen == ["word"]
 
 
 async def test_text_is_handed_over_after_a_rest_without_leaving():
