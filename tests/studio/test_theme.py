@@ -100,7 +100,7 @@ def mixed(color: str, ground: str, share: float) -> str:
     return "#" + "".join(f"{round(over * share + under * (1 - share)):02X}" for over, under in both)
 
 
-def test_nothing_of_a_theme_is_by_the_state_of_a_control():
+def test_a_theme_says_nothing_of_scrollbars_which_are_by_state():
     """The client would take it for another theme whenever the title changes, and the keyboard would lose its place."""
     for palette in (LIGHT, DARK, CONTRAST):
         assert theme(palette).scrollbar_theme is None
