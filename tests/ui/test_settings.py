@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from pathlib import Path
@@ -107,14 +106,3 @@ async def test_it_is_said_where_things_stay(show, confined: bool, place: str):
     client = await show("/settings", confined=confined)
     await search(client, "privacy")
     assert client.says(f"stay on {place}")
-
-
-async def test_a_page_that_is_left_while_its_theme_changes_ends_in_no_error(show, monkeypatch):
-    monkeypatch.setattr("studio.kit.fields.REPAINTED", 0.02)
-    client = await show("/settings")
-    menu = next(each for each in client.find(ft.DropdownM2) if each.value == "system" and len(each.options or []) > 3)
-    chosen = asyncio.create_task(client.event(menu, "change", "dark"))
-    await client.settle()
-    await client.go("/help")
-    await asyncio.wait_for(chosen, 5)
-    assert not client.find(ft.AlertDialog, open=True)
