@@ -45,6 +45,7 @@ from engine.storage import Storage
 from engine.sweeping import start_sweep, stop_sweep
 
 METER_SECONDS = 2.0
+LEISURE_SECONDS = 3.0
 MIGRATIONS = (*index.MIGRATIONS, *drafts.MIGRATIONS, *conversations.MIGRATIONS)
 
 
@@ -104,7 +105,7 @@ class Engine:
         await self.playground.kept.open()
         await self.drafts.open()
         self._group.start_soon(self.runs.serve)
-        self._group.start_soon(self.outcomes.do_what_is_left)
+        self._group.start_soon(self._at_leisure)
         self._group.start_soon(self._desk.serve)
         if self.role == "app":
             self._group.start_soon(self._read_meters)
@@ -120,6 +121,13 @@ class Engine:
         """Keep and publish the settings. Raises StudioError or msgspec.ValidationError."""
         settings_file.save(self.home.settings, settings)
         self.settings.set(settings)
+
+    async def _at_leisure(self) -> None:
+        """What may wait until the first screen stands, for it goes through the folders of all runs."""
+        if self.role == "app":
+            await anyio.sleep(LEISURE_SECONDS)
+        await self.runs.look_again()
+        await self.outcomes.do_what_is_left()
 
     async def _read_meters(self) -> None:
         while True:

@@ -81,10 +81,10 @@ class Outcomes:
         that could not be kept before."""
         ended = [each for each in self._runs.list.value if each.state in SCORED]
         asked = [RunFolder(self._home.runs / each.id) for each in ended if each.kind == "evaluate"]
-        trained = [RunFolder(self._home.runs / each.id) for each in ended if each.kind == "train"]
+        trained = [each.id for each in ended if each.kind == "train"]
         for run_id in await anyio.to_thread.run_sync(never_scored, self.folder, asked):
             self._runs.end_again(run_id)
-        for run_id in await anyio.to_thread.run_sync(_unkept, trained):
+        for run_id in await anyio.to_thread.run_sync(_unkept, self._home.runs, trained):
             self._runs.end_again(run_id)
 
     def ending(self, words: str, *, again: bool = False) -> orders.Ending:
@@ -225,5 +225,5 @@ class Outcomes:
         return await anyio.to_thread.run_sync(first_questions, self._home.datasets, version.dataset_id, count)
 
 
-def _unkept(folders: Sequence[RunFolder]) -> list[str]:
-    return [folder.id for folder in folders if folder.unkept_file.exists()]
+def _unkept(runs: Path, trained: Sequence[str]) -> list[str]:
+    return [run_id for run_id in trained if RunFolder(runs / run_id).unkept_file.exists()]

@@ -2,28 +2,24 @@
 
 On this machine a one-time link (`/?token=…`) is exchanged for a random value in a cookie; for other machines a name
 and a password are (studio/login.py). Everything else needs that cookie, and a WebSocket must also come from this very
-page (Flet itself accepts any origin). Knows nothing of Flet's protocol or of the engine; the text it puts into
-index.html keeps Flutter from loading scripts of other hosts.
+page (Flet itself accepts any origin). Knows nothing of Flet's protocol or of the engine.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 import secrets
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, quote
 
 from engine.core.settings import Settings
-from studio import client_files, downloads
-from studio.asgi import TEXT, App, Headers, Message, Receive, Scope, Send, answer, header, redirect, safe, value_of
+from studio import downloads
+from studio.asgi import TEXT, App, Receive, Scope, Send, answer, header, redirect
+from studio.client_files import ClientFiles
 from studio.connection import Connection
-from studio.fallback_fonts import ADDRESS, send_font
+from studio.index_page import send_page
 from studio.login import Login, own_path
-from studio.page_scripts import scripts
 from studio.places import PLACES
 from studio.uploads import Intake
 from studio.visits import Terms, Visit, Visits
@@ -41,15 +37,13 @@ CROWDED = (
     "Too many pages are open.\n\n"
     "PEFT Studio shows a limited number of windows and tabs at once. Close some and try again.\n"
 )
-SHARED_FOLDERS = ("fonts", "icons")
-"""What of the app's assets a browser may fetch; the rest (starter model, samples) stays inside."""
 
 
 class Gate:
     """Wraps an ASGI app. `hosts` are the names under which it may be asked, with the port ("127.0.0.1:8000").
 
     With a `login` the one-time links do not exist, and with `tls` cookies and sockets are for encrypted pages only.
-    `at_page` is called when a browser fetches the program of the page, well before it asks for the app.
+    The app is asked for its WebSockets and uploads alone; what the page is loaded from is answered here.
     """
 
     def __init__(
@@ -63,21 +57,18 @@ class Gate:
         settings: Callable[[], Settings] = Settings,
         login: Login | None = None,
         tls: bool = False,
-        at_page: Callable[[], object] = lambda: None,
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._cookie = f"peft_studio_{port}"  # cookies are shared by all ports of a host
-        self._assets = assets
+        self._files = ClientFiles(assets)
         self._settings = settings
         self._login = login
         self._scheme = "https" if tls else "http"
-        self._at_page = at_page
         self._intake = Intake(app, home)
         self._links: set[str] = set()
         self._pages = 0
         self._visits = Visits() if login is None else Visits(self._terms, lambda each: _same_password(login, each))
-        self._hidden = {path.name for path in assets.iterdir() if path.is_dir()} - set(SHARED_FOLDERS)
 
     def new_link(self) -> str:
         """A path that opens the page once, in one browser."""
@@ -86,9 +77,7 @@ class Gate:
         return f"/?token={token}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
+        if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         else:
             await self._request(scope, receive, send)
@@ -181,85 +170,18 @@ class Gate:
             await self._intake.take(scope, receive, send, self._settings())
         elif path.startswith(downloads.ADDRESS) and scope["method"] == "GET":
             await downloads.OFFERED.send(send, path)
-        elif path.startswith(ADDRESS):
-            await send_font(send, self._assets / "fonts", path)
-        elif client_files.owns(path):
-            if path.startswith(client_files.PROGRAM):
-                self._at_page()
-            await client_files.send_file(scope, receive, send)
-        elif path.startswith("/assets/fonts/") and (own := self._assets / "fonts" / Path(path).name).is_file():
-            await answer(send, 200, b"font/ttf", own.read_bytes())
-        elif first in self._hidden and "." in path:
-            await answer(send, 404, TEXT, b"Not found.\n")
-        else:
-            if first in self._hidden or first in PAGES:  # called like a folder of assets, or with a dot as in v1.0.0
-                scope["path"], scope["raw_path"] = "/", b"/"
-            if "/fonts/roboto/" in path:  # Flutter's own default, asked for where a public host would have it
-                scope["path"], scope["raw_path"] = "/assets/fonts/roboto.woff2", b"/assets/fonts/roboto.woff2"
-            if path == "/favicon.png":
-                scope["path"], scope["raw_path"] = "/icons/favicon.png", b"/icons/favicon.png"
-            inside = scripts(login=self._login is not None)
+        elif scope["method"] not in ("GET", "HEAD"):
+            await answer(send, 405, TEXT, b"Only GET.\n", [(b"allow", b"GET, HEAD")])
+        elif first in PAGES or _like_a_page(path):
             socket = f"{'wss' if self._scheme == 'https' else 'ws'}://{header(scope, b'host')}"
-            await self._app(scope, receive, _Rewriter(send, inside, socket))
+            await send_page(send, socket, login=self._login is not None)
+        else:
+            await self._files.send(scope, receive, send)
 
 
-class _Rewriter:
-    """Sends on a response with safe headers, and index.html with our scripts in it."""
-
-    def __init__(self, send: Send, scripts: str, socket: str) -> None:
-        self._send = send
-        self._scripts = scripts
-        self._socket = socket
-        self._start: Message | None = None
-        self._body = b""
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = safe(message["headers"])
-            if value_of(message["headers"], b"content-type").startswith(b"text/html"):
-                self._start = message
-                return
-        elif self._start is not None:
-            self._body += message.get("body", b"")
-            if not message.get("more_body"):
-                await self._send_page(self._start)
-            return
-        await self._send(message)
-
-    async def _send_page(self, start: Message) -> None:
-        page = self._body.replace(b"<head>", b"<head>\n" + self._scripts.encode(), 1)
-        drop = (b"content-length", b"etag", b"last-modified")
-        headers: Headers = [pair for pair in start["headers"] if pair[0].lower() not in drop]
-        headers += [
-            (b"content-length", str(len(page)).encode()),
-            (b"content-security-policy", policy(page.decode(), self._socket).encode()),
-            (b"cache-control", b"no-store"),
-        ]
-        await self._send({**start, "headers": headers})
-        await self._send({"type": "http.response.body", "body": page})
-
-
-def policy(page: str, socket: str) -> str:
-    """The content security policy of a page: this origin only, and exactly the inline scripts it carries."""
-    inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in inline
-    )
-    return "; ".join(
-        (
-            "default-src 'self'",
-            f"script-src 'self' 'wasm-unsafe-eval' {hashes}",
-            "style-src 'self' 'unsafe-inline'",  # Flutter writes style attributes
-            "img-src 'self' data: blob:",
-            "font-src 'self' data:",
-            f"connect-src 'self' {socket} data: blob:",
-            "worker-src 'self' blob:",
-            "object-src 'none'",
-            "base-uri 'self'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
+def _like_a_page(path: str) -> bool:
+    """Whether an address that is no page's is still answered by the app, which says that there is no such page."""
+    return not path.startswith("/assets/") and PurePosixPath(path).suffix in ("", ".html")
 
 
 async def _refuse(receive: Receive, send: Send, code: int) -> None:

@@ -1,14 +1,13 @@
 """The served page: the same app in a browser, behind the gate. One engine for every tab.
 
 On this machine a one-time link opens it. Any other address asks for an account (studio/accounts.py), and its page names
-no files of this machine. uvicorn and flet_web are imported when serving starts: they cost half a second that a window
-or a command never needs.
+no files of this machine. uvicorn is imported when serving starts, and flet_web, which costs half a second, once the
+link is known: a browser loads the client meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import secrets
 import signal
@@ -16,6 +15,7 @@ import ssl
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,14 @@ from anyio.abc import TaskStatus
 from engine.core.errors import StudioError
 from studio.accounts import Accounts
 from studio.addresses import hosts, is_loopback, listen
+from studio.asgi import Awaited
 from studio.gate import CROWDED, Gate
 from studio.login import Login
 from studio.uploads import uploads_folder
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from engine.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -91,9 +94,10 @@ async def serve(
     login = _login(engine.home.path) if where.guarded else None
     listener = listen(where.host, where.port)
     port = listener.getsockname()[1]
+    app, over = Awaited(), anyio.Event()
     with contextlib.closing(listener):
         gate = Gate(
-            _flet_app(engine, confined=login is not None),
+            app,
             hosts=hosts(where.host, port, where.scheme, where.names),
             port=port,
             assets=assets_folder(),
@@ -101,7 +105,6 @@ async def serve(
             settings=lambda: engine.settings.value,
             login=login,
             tls=where.certificate is not None,
-            at_page=_warm,
         )
         server = _server(gate, where)
         async with anyio.create_task_group() as group:
@@ -112,20 +115,22 @@ async def serve(
                 link = f"{where.scheme}://{_shown(where)}:{port}{'/' if login else gate.new_link()}"
                 announce(_welcome(link, where))
                 task_status.started(link)
+                group.start_soon(_bring, app, partial(_flet_app, engine, confined=login is not None), over)
                 if open_browser:
                     await anyio.to_thread.run_sync(webbrowser.open, link)
                 while not server.should_exit:
                     await anyio.sleep(0.1)
             finally:
                 server.should_exit = True
+                over.set()
 
 
-@functools.cache
-def _warm() -> None:
-    """Import, once and beside everything else, what the first page needs, while a browser still loads the client."""
-    from studio.app import warm
-
-    threading.Thread(target=warm, name="warm", daemon=True).start()
+async def _bring(awaited: Awaited, make: Callable[[], FastAPI], over: anyio.Event) -> None:
+    """Make Flet's app in a thread, while a browser already loads the client, and run it until it is over."""
+    app = await anyio.to_thread.run_sync(make)
+    async with app.router.lifespan_context(app):
+        awaited.arrive(app)
+        await over.wait()
 
 
 def _login(home: Path) -> Login:
@@ -155,12 +160,14 @@ def _welcome(link: str, where: Where) -> str:
     return words if where.certificate or is_loopback(where.host) else f"{words}\n{UNENCRYPTED}"
 
 
-def _flet_app(engine: Engine, *, confined: bool) -> Any:
+def _flet_app(engine: Engine, *, confined: bool) -> FastAPI:
     """Flet's app; no more sessions are kept than the settings allow, whatever browsers do."""
     import flet as ft
     import flet_web.fastapi
 
-    from studio.app import open_page
+    from studio.app import open_page, warm
+
+    warm()
 
     kept = 0
 
@@ -178,11 +185,6 @@ def _flet_app(engine: Engine, *, confined: bool) -> Any:
 
     return flet_web.fastapi.app(
         show,
-        assets_dir=str(assets_folder()),
-        app_name="PEFT Studio",
-        app_short_name="PEFT Studio",
-        app_description="Fine-tune a language model on your own data, on your own machine.",
-        no_cdn=True,
         upload_dir=str(uploads_folder(engine.home.path)),
         secret_key=secrets.token_urlsafe(32),
         session_timeout_seconds=SESSION_SECONDS,
@@ -218,6 +220,7 @@ def _server(app: Any, where: Where) -> Any:
         timeout_graceful_shutdown=1,
         server_header=False,
         proxy_headers=False,  # nobody may say where they come from
+        lifespan="off",
         ssl_certfile=where.certificate,
         ssl_keyfile=where.key,
     )

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Value = str | int | float | bool | bytes | None
 Row = tuple[Value, ...]
+Values = Sequence[Value | list[str] | list[int]]
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -100,11 +101,11 @@ class Store:
         self._work.put((job, done))
         return done
 
-    async def execute(self, sql: str, values: Sequence[Value] = ()) -> None:
+    async def execute(self, sql: str, values: Values = ()) -> None:
         """Run one statement."""
         await self._wait(self.run(lambda connection: connection.execute(sql, list(values)) and None))
 
-    async def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+    async def rows(self, sql: str, values: Values = ()) -> list[Row]:
         """All rows of one query."""
         found = await self._wait(self.run(lambda connection: connection.execute(sql, list(values)).fetchall()))
         assert isinstance(found, list)

@@ -1,6 +1,8 @@
 """The index of runs in the Home's database: views of runs by folder stamp, so that ten thousand folders open quickly.
 
-Everything here can be made again from the run folders.
+A folder is believed by its own time of change, for every small file in it is replaced and never written into. What a
+person or another program wrote into a file is seen when there is leisure (`outdated`). Everything here can be made
+again from the run folders.
 """
 
 from __future__ import annotations
@@ -30,8 +32,33 @@ MIGRATIONS = (
         "CREATE TABLE runs "
         "(id VARCHAR PRIMARY KEY, stamp BIGINT, state VARCHAR, kind VARCHAR, created DOUBLE, view BLOB)",
     ),
+    Migration("runs-2", "ALTER TABLE runs ADD COLUMN folder BIGINT"),
+)
+PLACE = (
+    "UPDATE runs SET folder = found.folder FROM (SELECT unnest($1) AS id, unnest($2) AS folder) AS found "
+    "WHERE runs.id = found.id"
 )
 STAMPED = ("spec.json", "launch.json", "state.json", "control.json", "queue.json", "reading.json")
+
+
+class Indexed(msgspec.Struct, frozen=True, array_like=True):
+    """A run as the index knows it: its state, the stamp of its files, the change of its folder (in ns) and its view in
+    JSON."""
+
+    id: str
+    state: RunState
+    stamp: int
+    folder: int | None
+    view: bytes
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """All runs of a Home, the state in which the index last knew each, and the stamps of those whose folder alone was
+    looked at."""
+
+    views: dict[str, RunView]
+    states: dict[str, RunState]
+    believed: dict[str, int]
 
 
 def stamp(folder: Path) -> int:
@@ -45,39 +72,62 @@ def stamp(folder: Path) -> int:
     return newest
 
 
-async def load(store: Store, runs: Path) -> tuple[dict[str, RunView], dict[str, RunState]]:
-    """All runs of the Home, and the state in which the index last knew each.
+def changed(place: str) -> int:
+    """When a file was last put into the folder at this place or taken out of it, in ns."""
+    return os.stat(place).st_mtime_ns  # noqa: PTH116 - as above
 
-    A view comes from the index where its stamp still holds, else it is read off the folder.
-    """
-    rows = await store.rows("SELECT id, stamp, view, state FROM runs")
-    known = {str(row[0]): (row[1], row[2]) for row in rows}
-    states = {str(row[0]): RunState(str(row[3])) for row in rows}
-    views = await anyio.to_thread.run_sync(_views, runs, known)
-    for gone in known.keys() - views.keys():
+
+async def load(store: Store, runs: Path) -> Loaded:
+    """All runs of the Home. A view comes from the index where its folder did not change, else it is read off that."""
+    rows = msgspec.convert(await store.rows("SELECT id, state, stamp, folder, view FROM runs"), list[Indexed])
+    known = {row.id: row for row in rows}
+    loaded, moved = await anyio.to_thread.run_sync(_loaded, runs, known)
+    if moved:
+        await store.execute(PLACE, [list(moved), list(moved.values())])
+    for gone in known.keys() - loaded.views.keys():
         await forget(store, gone)
-    return views, states
+    return loaded
 
 
-def _views(runs: Path, known: Mapping[str, tuple[object, object]]) -> dict[str, RunView]:
+def _loaded(runs: Path, known: Mapping[str, Indexed]) -> tuple[Loaded, dict[str, int]]:
+    """What is there, and the change of those folders whose files alone are as the index knows them."""
     decoder = msgspec.json.Decoder(RunView)
-    views: dict[str, RunView] = {}
+    loaded = Loaded({}, {row.id: row.state for row in known.values()}, {})
+    moved: dict[str, int] = {}
     for name in sorted(entry.name for entry in os.scandir(runs)):
-        path = runs / name
-        mark, view = known.get(name, (0, None))
-        if mark and isinstance(view, bytes) and mark == stamp(path):
-            views[name] = decoder.decode(view)
-        elif (path / "spec.json").exists():
-            views[name] = view_of(RunFolder(path))
-    return views
+        row, place = known.get(name), f"{runs}{os.sep}{name}"
+        if row and row.stamp and row.folder == changed(place):
+            loaded.believed[name] = row.stamp
+        elif row and row.stamp and row.stamp == stamp(runs / name):
+            moved[name] = changed(place)
+        else:
+            row = None
+        if row:
+            loaded.views[name] = decoder.decode(row.view)
+        elif (runs / name / "spec.json").exists():
+            loaded.views[name] = view_of(RunFolder(runs / name))
+    return loaded, moved
+
+
+def outdated(runs: Path, believed: Mapping[str, int]) -> list[str]:
+    """Which of the runs that were believed by their folder have other files than the index knows."""
+    return [name for name, known in believed.items() if stamp(runs / name) != known]
 
 
 async def save(store: Store, folder: Path, view: RunView) -> None:
     """Index a view under its folder's stamp. A run at work is not trusted to the index: its stamp is 0."""
-    mark = 0 if view.state.active or view.state is RunState.CREATED else stamp(folder)
+    resting = not view.state.active and view.state is not RunState.CREATED
     await store.execute(
-        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-        [view.id, mark, view.state.value, view.kind, view.created, msgspec.json.encode(view)],
+        "INSERT OR REPLACE INTO runs (id, stamp, folder, state, kind, created, view) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            view.id,
+            stamp(folder) if resting else 0,
+            changed(str(folder)),
+            view.state.value,
+            view.kind,
+            view.created,
+            msgspec.json.encode(view),
+        ],
     )
 
 

@@ -55,6 +55,7 @@ class Runs:
         self._kept: Recent[str, LiveRun] = Recent(KEPT, lambda live: live.view.value.state.active)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._unlaunched: dict[str, Card] = {}
+        self._believed: dict[str, int] = {}
         self._endings = Endings()
         self._wake = anyio.Event()
         self._changing = anyio.Lock()
@@ -63,8 +64,24 @@ class Runs:
 
     async def open(self) -> None:
         """Read all runs, from the index where it can be trusted."""
-        self._listing = Listing(*await index.load(self._store, self._folder))
+        loaded = await index.load(self._store, self._folder)
+        self._listing = Listing(loaded.views, loaded.states)
+        self._believed = loaded.believed
         self._publish()
+
+    async def look_again(self) -> None:
+        """Read the runs whose files were changed in place: opening believed the index by their folders alone."""
+        believed, self._believed = self._believed, {}
+        for run_id in await anyio.to_thread.run_sync(index.outdated, self._folder, believed):
+            if run_id not in self._listing or not self.over(run_id):
+                continue
+            log.info("the files of run %s were changed by somebody else", run_id)
+            if (self._folder / run_id).exists():
+                await index.save(self._store, self._folder / run_id, self._look(run_id))
+            else:
+                self._listing.drop(run_id)
+                self._publish()
+                await index.forget(self._store, run_id)
 
     def find(self, words: str) -> RunView:
         """A run by id, by the start of its id, by name (the newest so called), or `last`. Raises RunError."""

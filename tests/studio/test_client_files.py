@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from studio.client_files import PIECE, font_manifest
+from studio import web
+from studio.client_files import DESCRIPTION, NAME, client_folder, font_manifest, manifest
+from studio.index_page import index_page
 from studio.theme import FONTS
-from tests.studio.test_gate import address, served
+from tests.studio.test_gate import address, served, socket
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +28,55 @@ def anyio_backend() -> str:
 
 def test_fonts_that_no_page_shows_are_not_read_at_the_start():
     families = {each["family"] for each in json.loads(font_manifest())}
-    assert families == {"MaterialIcons", *FONTS}
+    assert families == {"MaterialIcons", "Roboto", *FONTS}  # without Roboto Flutter would ask for it
+
+
+def test_the_page_says_what_flets_own_would(tmp_path):
+    from flet_web.patch_index import patch_index_html, patch_manifest_json
+
+    folder = client_folder()
+    for name in ("index.html", "manifest.json"):
+        shutil.copy(folder / name, tmp_path / name)
+    patch_index_html(
+        str(tmp_path / "index.html"),
+        "",
+        websocket_endpoint_path="/ws",
+        app_name=NAME,
+        app_description=DESCRIPTION,
+        no_cdn=True,
+    )
+    patch_manifest_json(str(tmp_path / "manifest.json"), app_name=NAME, app_description=DESCRIPTION)
+    assert index_page() == (tmp_path / "index.html").read_text()
+    assert json.loads(manifest()) == json.loads((tmp_path / "manifest.json").read_text())
+
+
+async def test_the_page_is_there_before_the_app_behind_it(tmp_path, monkeypatch):
+    made, go = threading.Event(), threading.Event()
+
+    def slow(*words: Any, **named: Any) -> Any:
+        made.set()
+        go.wait(20)
+        return own(*words, **named)
+
+    own = web._flet_app
+    monkeypatch.setattr(web, "_flet_app", slow)
+    async with served(tmp_path) as link, httpx.AsyncClient() as browser:
+        await browser.get(link)
+        for path in ("/", "/main.dart.mjs", "/manifest.json", "/icons/loading-animation.png"):
+            assert (await browser.get(address(link) + path)).status_code == 200
+        assert made.wait(5)
+        cookie = f"{next(iter(browser.cookies.jar)).name}={next(iter(browser.cookies.jar)).value}"
+        opened = []
+
+        async def knock() -> None:
+            opened.append(await socket(link, address(link), cookie))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(knock)
+            await anyio.sleep(0.3)
+            assert not opened
+            go.set()
+        assert opened == ["open"]
 
 
 async def test_the_whole_program_arrives_with_safe_headers_and_a_copy_that_is_still_good_is_not_sent_again(tmp_path):
@@ -37,12 +91,12 @@ async def test_the_whole_program_arrives_with_safe_headers_and_a_copy_that_is_st
             answer.headers["x-content-type-options"] == "nosniff"
             and "access-control-allow-origin" not in answer.headers
         )
-        assert answer.content == own.read_bytes() and len(answer.content) > PIECE
+        assert answer.content == own.read_bytes()
         kept = {"if-none-match": answer.headers["etag"]}
         assert (await browser.get(address(link) + "/main.dart.wasm", headers=kept)).status_code == 304
 
 
-@pytest.mark.parametrize("path", ["/canvaskit/none.wasm", "/canvaskit/%2e%2e/%2e%2e/fastapi/app.py", "/canvaskit/"])
+@pytest.mark.parametrize("path", ["/canvaskit/none.wasm", "/canvaskit/%2e%2e/%2e%2e/fastapi/app.py", "/assets/"])
 async def test_what_is_no_file_of_the_client_is_not_found(tmp_path, path):
     async with served(tmp_path) as link, httpx.AsyncClient() as browser:
         await browser.get(link)

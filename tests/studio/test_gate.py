@@ -14,7 +14,8 @@ import httpx
 import pytest
 import websockets
 
-from studio.gate import Gate, policy
+from studio.gate import Gate
+from studio.index_page import policy
 from studio.web import Where, serve
 from tests.ui.fake_engine import FakeEngine
 
@@ -104,7 +105,10 @@ async def test_the_page_has_a_strict_policy_and_shares_nothing_with_other_origin
         assert "HTMLScriptElement" in page.text
 
 
-@pytest.mark.parametrize("path", ["/starter/model.safetensors", "/samples/support.csv", "/%2e%2e/pyproject.toml"])
+@pytest.mark.parametrize(
+    "path",
+    ["/starter/model.safetensors", "/samples/support.csv", "/glossary.json", "/__init__.py", "/%2e%2e/pyproject.toml"],
+)
 async def test_only_fonts_and_icons_of_the_assets_are_served(tmp_path, path):
     async with served(tmp_path) as link, httpx.AsyncClient() as client:
         await client.get(link)
