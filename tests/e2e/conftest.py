@@ -31,6 +31,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--liftoff-only",  # a client that runs for seconds is not worth a second, better compilation
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 START_SECONDS = 60
@@ -182,6 +183,14 @@ def ready(page: Any) -> None:
     page.evaluate("document.querySelector('flt-semantics-placeholder').click()")
 
 
+GO = "route => { history.pushState(null, '', route); dispatchEvent(new PopStateEvent('popstate', {state: null})); }"
+
+
+def visit(page: Any, route: str) -> None:
+    """Go to an address inside the app that is open: loading it anew takes seconds of the processor."""
+    page.evaluate(GO, route)
+
+
 SAID = """
     () => [...document.querySelectorAll("flt-semantics-host *")]
       .flatMap(each => [
@@ -219,10 +228,35 @@ def window(browser: Any, furnished: Served) -> Iterator[Any]:
     context.close()
 
 
+@pytest.fixture(scope="session")
+def tab(window: Any, furnished: Served) -> tuple[Any, Watched]:
+    """One tab of the furnished app, for those who only look."""
+    return enter(window, furnished, "/")
+
+
+@pytest.fixture
+def glance(tab: tuple[Any, Watched], furnished: Served) -> Iterator[Callable[[str, str], Any]]:
+    """Goes to an address in the one tab, as large as at first, and waits until that is said there."""
+    page, seen = tab
+    before = len(furnished.complaints())
+    seen.errors.clear()
+
+    def at(route: str, pattern: str) -> Any:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        visit(page, route)
+        page.wait_for_timeout(300)  # what the page before says is not taken for it
+        wait_until_said(page, pattern, seconds=30)
+        return page
+
+    yield at
+    assert seen.foreign == []
+    assert seen.errors == []
+    assert furnished.complaints()[before:] == []
+
+
 @pytest.fixture
 def look(window: Any, furnished: Served) -> Iterator[Callable[[str, str], Any]]:
-    """Opens a tab of the furnished app at an address and waits until that is said there; it must stay on this machine
-    and without errors."""
+    """Opens a tab of its own at an address and waits until that is said there, for those who change what they see."""
     before = len(furnished.complaints())
     tabs: list[tuple[Any, Watched]] = []
 

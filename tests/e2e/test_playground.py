@@ -12,7 +12,7 @@ import pytest
 from engine.core.home import Home
 from engine.data.library import import_file
 from engine.results.versions import Version
-from tests.e2e.conftest import Served, fill, ready, wait_until_said
+from tests.e2e.conftest import Served, fill, visit, wait_until_said
 from tests.terminal.test_commands import answer
 from tests.terminal.test_result_commands import kept
 
@@ -35,8 +35,7 @@ def test_a_question_is_asked_rated_found_again_and_made_rows_of(
     page: Any, press: Press, served: Served, tmp_path: Path
 ) -> None:
     version = tuned(served, tmp_path)
-    page.goto(f"{served.address}/playground/{version.id}")
-    ready(page)
+    visit(page, f"/playground/{version.id}")
     wait_until_said(page, "Ask something")
     fill(page, "Longest answer", "12")
     fill(page, "Ask both models", "Is the lamp <b>mine</b>?")

@@ -19,7 +19,7 @@ from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.records import RunState, StateRecord
 from engine.spec.runspec import TrainJob
-from tests.e2e.conftest import Served, fill, ready, wait_until_said
+from tests.e2e.conftest import Served, fill, visit, wait_until_said
 from tests.exports.jobs import random_adapter
 from tests.making import train_spec
 from tests.results.judge_endpoint import completion, endpoints, fair
@@ -55,24 +55,18 @@ def versions(served: Served, tmp_path_factory: pytest.TempPathFactory) -> list[V
     return made
 
 
-def visit(page: Any, address: str) -> None:
-    """Go to an address of the app."""
-    page.goto(address)
-    ready(page)
-
-
 def test_versions_are_asked_compared_and_exported(
     page: Any, press: Press, served: Served, versions: list[Version]
 ) -> None:
     first, second = versions
-    visit(page, f"{served.address}/compare?ids={first.id},{second.id}")
+    visit(page, f"/compare?ids={first.id},{second.id}")
     wait_until_said(page, "Which is better cannot be said")
     press(page, "Ask all of them the same rows")
     wait_until_said(page, r"best alone on \d+", times=2, seconds=120)
     wait_until_said(page, "loss on the reference")
     wait_until_said(page, "Examples, most different first")
 
-    visit(page, f"{served.address}/versions/{second.id}")
+    visit(page, f"/versions/{second.id}")
     wait_until_said(page, r"\d+ held-out example")
     wait_until_said(page, "Judge: not measured")
     press(page, "Exports")
@@ -83,19 +77,19 @@ def test_versions_are_asked_compared_and_exported(
         wait_until_proven(served, second, form)
     press(page, "Show the certificate")
     wait_until_said(page, r"\d+ prompts?, read by")
-    visit(page, f"{served.address}/exports")
+    visit(page, "/exports")
     wait_until_said(page, "results v1.1.0, (adapter|merged|gguf|package)", times=4)
 
 
 def test_a_version_is_packed_into_a_capsule_that_proves_to_be_whole(
     page: Any, press: Press, served: Served, versions: list[Version]
 ) -> None:
-    visit(page, f"{served.address}/versions/{versions[0].id}")
+    visit(page, f"/versions/{versions[0].id}")
     press(page, "About it")
     press(page, "Save as a capsule")
     wait_until_said(page, "The capsule is saved", seconds=60)
     (packed,) = served.home.rglob("*.capsule.zip")
-    visit(page, f"{served.address}/capsule")
+    visit(page, "/capsule")
     fill(page, "Path of a capsule", str(packed))
     press(page, "Look through it")
     wait_until_said(page, "Every part is there, whole", seconds=30)
@@ -111,7 +105,7 @@ def test_a_check_and_a_judge_are_chosen_where_the_evaluation_is_started(
     with endpoints() as serve:
         judge = serve(lambda asked, _: completion(fair(asked)))
         page.set_viewport_size({"width": 1440, "height": 1600})  # all of the form is seen, and so can be found
-        visit(page, f"{served.address}/versions/{versions[0].id}")
+        visit(page, f"/versions/{versions[0].id}")
         press(page, "More options")
         fill(page, "At most", "4")
         fill(page, "Name of the check", "short")
@@ -145,6 +139,6 @@ def wait_until_proven(served: Served, version: Version, form: str, seconds: floa
 
 
 def test_the_model_page_says_what_training_takes(page: Any, press: Press, served: Served) -> None:
-    visit(page, f"{served.address}/models")
+    visit(page, "/models")
     press(page, "What training takes here")
     wait_until_said(page, re.escape("QLoRA"))

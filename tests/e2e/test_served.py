@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Served, open_app, ready, wait_until_said, watch
+from tests.e2e.conftest import Served, open_app, ready, visit, wait_until_said, watch
 
 pytestmark = pytest.mark.browser
 KEPT_SOCKETS = """
@@ -85,8 +85,7 @@ def test_a_browser_without_the_cookie_sees_only_what_to_do(browser: Any, served:
 
 
 def test_words_in_other_scripts_end_in_no_error(page: Any, served: Served) -> None:
-    page.goto(f"{served.address}/help")
-    ready(page)
+    visit(page, "/help")
     page.get_by_label("Search guides and glossary").first.or_(page.get_by_role("textbox").first).click()
     page.keyboard.type("日本語 العربية 🎉 → ≤")
     page.wait_for_timeout(1500)

@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import SAID, Served, ready, wait_until_said
+from tests.e2e.conftest import SAID, Served, ready, visit, wait_until_said
 
 pytestmark = pytest.mark.browser
 Press = Callable[[Any, str], None]
 
 
 def test_a_draft_stays_with_its_tab_and_is_offered_once_that_is_closed(page: Any, press: Press, served: Served) -> None:
-    page.goto(f"{served.address}/new")
-    ready(page)
+    visit(page, "/new")
     press(page, "Creative writing")
     press(page, "Continue to Data")
     wait_until_said(page, "What should it learn from")
