@@ -2,6 +2,7 @@
 with a curve of a hundred thousand points.
 
 The page times itself: from the press of the mouse to the first frame after the words that were waited for are there.
+A bare Flet page is measured the same way (build/bench/bare.py): what the machine and Flet's client take of each figure.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 
+from bench.bare import HELLO, PRESSED, bare
 from bench.report import Measure, p95, report
 from bench.startup import FLAGS, readable, served
 
@@ -153,24 +157,35 @@ def settle(pid: int) -> None:
         pass
 
 
-def launched(play: Any, home: Path, do: Callable[[Visitor], list[Measure]]) -> list[Measure]:
-    """Start the app at a Home with a browser at it; the first figure is when its first words were there."""
+def launched(
+    play: Any,
+    start: Callable[[], tuple[subprocess.Popen[str], str, float]],
+    word: str,
+    do: Callable[[Visitor], list[Measure]] = lambda _: [],
+) -> tuple[float, list[Measure]]:
+    """Start something served with a browser at it: the seconds until its first word was there, and what comes after."""
     browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto("about:blank")
-    process, link, started = served(home)
+    process, link, started = start()
     try:
         page.goto(link)
         readable(page)
-        page.get_by_text("Recent work").first.wait_for()
+        page.get_by_text(word).first.wait_for()
         seconds = time.perf_counter() - started
-        first = Measure(f"first screen from launch, {RUNS:,} runs", seconds, "s", 2.5)
         settle(process.pid)
-        return [first, *do(Visitor(page, link.partition("?")[0].rstrip("/")))]
+        return seconds, do(Visitor(page, link.partition("?")[0].rstrip("/")))
     finally:
         browser.close()
         process.terminate()
         process.wait()
+
+
+def yardstick(visitor: Visitor) -> list[Measure]:
+    """Presses of the one button of a bare page."""
+    visitor.page.evaluate(WATCH)
+    spent = [visitor.press("Press", f"{PRESSED} {number}.") for number in range(1, 31)]
+    return [Measure("click to painted, p95, a bare Flet page (yardstick)", p95(spent[5:]), "ms")]
 
 
 def measured(visitor: Visitor) -> list[Measure]:
@@ -190,10 +205,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as play:
         home = Path(name) / "home"
         furnish(home)
-        cold = launched(play, home, lambda _: [])[0]
-        figures = launched(play, home, measured)
-    anew = Measure("first screen while the index is made anew", cold.value, cold.unit)
-    return report("painted", [anew, *figures])
+        app = partial(served, home)
+        anew, _ = launched(play, app, "Recent work")
+        plain, pressed = launched(play, bare, HELLO, yardstick)
+        first, figures = launched(play, app, "Recent work", measured)
+    return report(
+        "painted",
+        [
+            Measure("first screen, a bare Flet page (yardstick)", plain, "s"),
+            Measure(f"first screen from launch, {RUNS:,} runs", first, "s", 2.5),
+            Measure("first screen while the index is made anew", anew, "s"),
+            *pressed,
+            *figures,
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ rest.
 from __future__ import annotations
 
 import contextlib
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,8 +23,10 @@ from studio.kit.pressed import Spoken, hover_tip, ringed
 from studio.kit.terms import Tip, dotted
 from studio.theme import BODY, MONO, RADIUS_FIELD, SANS, Ink
 
-REPAINTED = 1.5
-"""Seconds until the client has gone over to another theme."""
+REPAINTED = 10.0
+"""Seconds within which the client, however slow, has gone over to another theme."""
+SETTLED = 1.0
+"""Seconds after it lost the keyboard to a theme until the client can give it back: screen readers' tree comes later."""
 REST, NUMBER_REST = 0.25, 0.1
 """Seconds without a key after which a draft is handed over; of a number sooner, for an estimate follows it."""
 
@@ -297,16 +300,25 @@ def Choice(
     known = {key for key, _ in options}
     newest: Any = ft.use_ref(None)
 
-    async def choose(event: Any) -> None:
+    repainted: Any = ft.use_ref(0.0)
+
+    def choose(event: Any) -> None:
         chosen = str(event.control.value if event.data is None else event.data)
+        if repaints and chosen != value:
+            repainted.current = time.monotonic() + REPAINTED
         if chosen in known:
             on_change(chosen)
-        if repaints:
-            await anyio.sleep(REPAINTED)
-            menu = newest.current()
+
+    async def left() -> None:
+        _heard(tip, False)
+        taken = time.monotonic() < repainted.current  # not by the person: a new theme is why it lost the keyboard
+        repainted.current = 0.0
+        if not taken:
+            return
+        await anyio.sleep(SETTLED)
+        if (menu := newest.current()) is not None:
             with contextlib.suppress(RuntimeError, TimeoutError):  # another page, or none, may be shown by now
-                if menu is not None:
-                    await menu.focus()
+                await menu.focus()
 
     menu = ft.DropdownM2(  # Tab passes over the newer one
         value=value,
@@ -316,7 +328,7 @@ def Choice(
         label_style=dotted(BODY, Ink.MUTED, tip) if tip else None,
         tooltip=hover_tip(tip.words) if tip else None,
         on_focus=act(lambda: _heard(tip, True)) if tip else None,
-        on_blur=act(lambda: _heard(tip, False)) if tip else None,
+        on_blur=act(left) if tip or repaints else None,
         width=width,
         text_size=BODY,
         border_color=Ink.FIELD,

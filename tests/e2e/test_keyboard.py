@@ -18,9 +18,11 @@ import pytest
 
 from engine.core.home import Home
 from engine.core.settings import Settings, save
+from engine.spec.records import RunState, StateRecord
 from studio.theme import LIGHT
 from tests.e2e.conftest import SAID, Served, chromium, open_app, start_app, wait_until_said
 from tests.e2e.screenshots import furnish
+from tests.ui.fakes import FakeRuns
 
 pytestmark = pytest.mark.browser
 FILL = [int(LIGHT.fill[place : place + 2], 16) for place in (1, 3, 5)]
@@ -110,6 +112,13 @@ class Keys:
         self.page.wait_for_timeout(1000)
         while not re.search(pattern, self.here()):
             assert time.monotonic() < end, f"“{pattern}” has lost the focus to “{self.here()}”"
+            self.page.wait_for_timeout(200)
+
+    def titled(self, words: str, seconds: float = 30) -> None:
+        """The tab's title says that, now or soon."""
+        end = time.monotonic() + seconds
+        while words not in self.page.title():
+            assert time.monotonic() < end, f"the title is “{self.page.title()}”"
             self.page.wait_for_timeout(200)
 
     def see_line(self) -> None:
@@ -263,3 +272,27 @@ def test_the_palette_quick_open_and_the_lists(keys: Keys) -> None:
     keys.says("Datasets, \\d, folded")
     keys.press("Enter")
     keys.press("Control+b")
+
+
+def test_a_field_keeps_the_keyboard_while_the_title_says_how_far_a_run_is(browser: Any, tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "going")
+    run = FakeRuns(home.runs).make("Going on", RunState.RUNNING, steps=90)
+    app = start_app(home.path)
+    try:
+        page, seen = open_app(browser, app, WIDTH, HEIGHT, device_scale_factor=1)
+        keys = Keys(page)
+        keys.titled("45 %")
+        keys.go("Alt+Shift+S", "Appearance")
+        keys.reach("^Electricity price")
+        for step in (110, 130, 150):
+            run.write_state(StateRecord(state=RunState.RUNNING, step=step, total_steps=200))
+            keys.titled(f"{step // 2} %")
+            keys.stays("^Electricity price", seconds=0)
+        keys.press("Control+A")
+        keys.type("0.31")
+        assert page.evaluate("document.activeElement.value") == "0.31"
+        page.context.close()
+        assert (seen.foreign, seen.errors, app.complaints()) == ([], [], [])
+    finally:
+        app.process.terminate()
+        app.process.wait(20)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import anyio
 import flet as ft
 import msgspec
 import pytest
+from flet.messaging.protocol import MessageAction
 
 from engine.core.settings import Settings
 from engine.spec.records import RunState
 from studio import pace
+from studio.kit import fields
 from studio.pace import pace_of
 from tests.ui.fake_engine import FakeEngine
 
@@ -49,6 +52,26 @@ async def test_pressing_something_ends_the_idle_pace(show, engine: FakeEngine):
         client.page, "keyboard_event", {"key": "A", "ctrl": False, "shift": False, "alt": False, "meta": False}
     )
     assert own.every(0.1) == 0.1
+
+
+async def test_the_keyboard_is_brought_back_once_where_a_new_theme_took_it(show, engine: FakeEngine, monkeypatch):
+    monkeypatch.setattr(fields, "SETTLED", 0.01)
+    client = await show("/settings")
+
+    def asked() -> int:
+        return sum(each.action is MessageAction.INVOKE_METHOD and each.body.name == "focus" for each in client.sent)
+
+    async def leave() -> None:
+        await client.event(client.find(ft.DropdownM2)[0], "blur")
+        await anyio.sleep(0.1)
+
+    await leave()
+    assert asked() == 0
+    await client.event(client.find(ft.DropdownM2)[0], "change", "dark")
+    await leave()
+    await client.until(lambda: asked() == 1)
+    await leave()  # by the person, this time
+    assert asked() == 1
 
 
 @pytest.mark.parametrize("setting,on_battery,saves", [
