@@ -66,6 +66,11 @@ def test_a_lost_connection_comes_back_to_the_same_place(browser: Any, served: Se
     context.close()
 
 
+def test_the_client_paints_in_a_thread_of_its_own(page: Any) -> None:
+    assert page.evaluate("crossOriginIsolated")
+    assert len(page.workers) == 1
+
+
 def test_a_page_of_another_origin_gets_no_websocket(page: Any, served: Served) -> None:
     stranger = page.context.new_page()  # the same browser, the same cookie
     stranger.goto("about:blank")

@@ -102,6 +102,10 @@ async def test_the_page_has_a_strict_policy_and_shares_nothing_with_other_origin
         assert "unsafe-eval'" not in rules.replace("wasm-unsafe-eval'", "")
         assert "'unsafe-inline'" not in re.search(r"script-src[^;]*", rules)[0]  # type: ignore[index]
         assert "access-control-allow-origin" not in page.headers
+        for path in ("/", "/canvaskit/skwasm.js", "/fonts/Inter-400.ttf"):
+            answer = await client.get(address(link) + path)
+            assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+            assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
         assert "HTMLScriptElement" in page.text
 
 
