@@ -69,6 +69,8 @@ def test_one_comes_in_where_one_wanted_to_go_and_out_again(browser: Any, guarded
     assert page.evaluate("document.cookie") == ""
     page.get_by_role("button", name="Sign out").click(timeout=30_000)
     page.wait_for_url(f"{guarded.address}/login**", timeout=20_000)
+    page.get_by_label("Password").wait_for()
+    page.wait_for_load_state("networkidle")  # the page that was left goes there, too, when its socket is closed
     page.goto(f"{guarded.address}/runs")
     assert page.url.endswith("/login?next=%2Fruns")
     assert seen.foreign == [] and seen.errors == []
