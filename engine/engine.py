@@ -46,6 +46,7 @@ from engine.sweeping import start_sweep, stop_sweep
 
 METER_SECONDS = 2.0
 LEISURE_SECONDS = 3.0
+"""After opening, until nobody waits for a first screen any more."""
 MIGRATIONS = (*index.MIGRATIONS, *drafts.MIGRATIONS, *conversations.MIGRATIONS)
 
 

@@ -11,6 +11,7 @@ import anyio
 import flet as ft
 import msgspec
 
+from studio import NAME
 from studio.commands import Keys
 from studio.drafting import DraftKeeper
 from studio.flet_faster import make_faster
@@ -55,7 +56,7 @@ def open_page(
     """
     make_faster()
     make_passes_rare()
-    page.title = "PEFT Studio"
+    page.title = NAME
     if not page.web:
         page.fonts = FONTS  # the served page has them in its manifest (studio/client_files.py), before the first word
     _dress(page, engine.settings.value.theme, still=engine.settings.value.motion == "reduced")

@@ -14,22 +14,21 @@ from typing import Any
 
 import msgspec
 
-from studio import fallback_fonts
+from studio import NAME, fallback_fonts
 from studio.asgi import TEXT, Message, Receive, Scope, Send, answer, safe
 
-PROGRAM = "/main.dart."
-"""What the address of the client's program begins with; it is the largest file and the last before the fonts."""
 FONT_MANIFEST, MANIFEST = "/assets/FontManifest.json", "/manifest.json"
 DEFAULT = "Roboto"
 """Flutter's own default letters. It would ask a public host for them; they are ours here."""
 ICONS = "MaterialIcons"
 """The one family of the client's own that the app shows; the others, signs of mathematics, would all be read first."""
-NAME, DESCRIPTION = "PEFT Studio", "Fine-tune a language model on your own data, on your own machine."
-PIECE = 1 << 24
+DESCRIPTION = "Fine-tune a language model on your own data, on your own machine."
+PIECE = 1 << 20
 for kind, suffix in (("text/javascript", ".mjs"), ("application/wasm", ".wasm")):
     mimetypes.add_type(kind, suffix)  # not every Windows knows them
 
 
+@functools.cache
 def client_folder() -> Path:
     """Where Flet's client is on disk. Its package is not imported for that."""
     found = find_spec("flet_web")

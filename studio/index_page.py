@@ -10,8 +10,9 @@ import functools
 import hashlib
 import re
 
+from studio import NAME
 from studio.asgi import HTML, Send, answer
-from studio.client_files import DESCRIPTION, NAME, client_folder
+from studio.client_files import DESCRIPTION, client_folder
 from studio.page_scripts import scripts
 
 CONFIG = """<script>

@@ -14,6 +14,7 @@ import flet as ft
 from engine.core.settings import Settings
 from engine.runs.notices import Kind, Notice, notices
 from engine.runs.views import RunView
+from studio import NAME
 from studio.alerts import alert
 from studio.hooks import go, use_engine, use_keys, use_session, use_task, use_topic
 from studio.kit import ago, body, card, component, empty, icon_button, label, muted, percent, quiet, row, toast
@@ -22,7 +23,6 @@ from studio.session import Session
 from studio.theme import S2, S3, Ink
 
 EVERY = 0.5
-NAME = "PEFT Studio"
 LOOKS: dict[Kind, tuple[Any, str, str]] = {
     Kind.PROGRESS: (ft.Icons.TIMELINE, Ink.PRIMARY, "progress"),
     Kind.FINISHED: (ft.Icons.CHECK_CIRCLE_OUTLINE, Ink.GREEN, "done"),

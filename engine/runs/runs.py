@@ -73,15 +73,20 @@ class Runs:
         """Read the runs whose files were changed in place: opening believed the index by their folders alone."""
         believed, self._believed = self._believed, {}
         for run_id in await anyio.to_thread.run_sync(index.outdated, self._folder, believed):
-            if run_id not in self._listing or not self.over(run_id):
-                continue
-            log.info("the files of run %s were changed by somebody else", run_id)
-            if (self._folder / run_id).exists():
-                await index.save(self._store, self._folder / run_id, self._look(run_id))
-            else:
-                self._listing.drop(run_id)
-                self._publish()
-                await index.forget(self._store, run_id)
+            async with self._changing:
+                if run_id in self._listing and self.over(run_id):
+                    log.info("the files of run %s were changed by somebody else", run_id)
+                    await self._read_again(run_id)
+        self._publish()
+
+    async def _read_again(self, run_id: str) -> None:
+        folder = self._folder / run_id
+        if folder.exists():
+            self._read(run_id)
+            await index.save(self._store, folder, self._listing[run_id])
+        else:
+            self._listing.drop(run_id)
+            await index.forget(self._store, run_id)
 
     def find(self, words: str) -> RunView:
         """A run by id, by the start of its id, by name (the newest so called), or `last`. Raises RunError."""

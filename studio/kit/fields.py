@@ -299,7 +299,6 @@ def Choice(
     """
     known = {key for key, _ in options}
     newest: Any = ft.use_ref(None)
-
     repainted: Any = ft.use_ref(0.0)
 
     def choose(event: Any) -> None:

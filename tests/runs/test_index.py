@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 
@@ -43,7 +44,7 @@ async def opened(home: Path, migrations: int = len(index.MIGRATIONS)) -> AsyncIt
 
 @pytest.fixture
 async def home(tmp_path: Path) -> Path:
-    """A Home with three runs at rest, indexed; a second passes, so that later changes have other times."""
+    """A Home with three runs at rest, indexed; a moment passes, so that later changes have other times."""
     for name in NAMES:
         spec = msgspec.structs.replace(train_spec(Path("/models/starter"), Path("/prepared/x")), id=name, name=name)
         folder = run_folder(tmp_path / "runs" / name, spec)
@@ -54,7 +55,7 @@ async def home(tmp_path: Path) -> Path:
         for name in NAMES:
             folder = tmp_path / "runs" / name
             await index.save(store, folder, index.view_of(RunFolder(folder)))
-    time.sleep(0.02)
+    await anyio.sleep(0.02)
     return tmp_path
 
 
@@ -90,9 +91,14 @@ async def test_a_run_that_somebody_took_away_meanwhile_is_gone_and_one_without_i
         assert {run.id for run in runs.list.value} == {"one"}
 
 
-async def test_an_index_of_an_earlier_version_is_believed_from_the_second_time_on(tmp_path: Path, home: Path):
+async def test_an_index_of_an_earlier_version_is_believed_from_the_second_time_on(home: Path):
+    (home / "index.duckdb").unlink()
+    async with opened(home, migrations=1) as (store, _):
+        for name in NAMES:
+            view, mark = index.view_of(RunFolder(home / "runs" / name)), index.stamp(home / "runs" / name)
+            row = [name, mark, view.state.value, view.kind, view.created, msgspec.json.encode(view)]
+            await store.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)
     async with opened(home) as (store, _):
-        await store.execute("UPDATE runs SET folder = NULL")
         first = await index.load(store, home / "runs")
         second = await index.load(store, home / "runs")
     assert first.believed == {} and set(second.believed) == set(NAMES)

@@ -121,10 +121,15 @@ async def test_only_fonts_and_icons_of_the_assets_are_served(tmp_path, path):
         assert (await client.get(address(link) + "/favicon.png")).headers["content-type"] == "image/png"
 
 
-async def test_a_page_that_is_named_like_a_folder_of_assets_is_still_a_page(tmp_path):
+@pytest.mark.parametrize(
+    "path", ["/help", "/help/curve", "/versions/shop-2-v1.1.0", "/compare?ids=a-v1.0.0,b.c", "/nowhere", "/index.html"]
+)
+async def test_an_address_of_the_app_is_its_page_also_where_it_is_named_like_a_file_or_a_folder(tmp_path, path):
     async with served(tmp_path) as link, httpx.AsyncClient() as client:
         await client.get(link)
-        assert "HTMLScriptElement" in (await client.get(address(link) + "/help")).text
+        page = await client.get(address(link) + path)
+        assert page.status_code == 200 and "HTMLScriptElement" in page.text
+        assert (await client.post(address(link) + path)).status_code == 405
 
 
 async def test_signs_our_fonts_lack_do_not_end_in_an_error(tmp_path):
