@@ -25,7 +25,7 @@ from engine.core.store import Store
 from engine.core.topics import Topic
 from engine.desk import Desk
 from engine.exports import Exports
-from engine.holding import take
+from engine.holding import hold
 from engine.hosts import Hosts
 from engine.judging import Judging
 from engine.library import Library
@@ -84,21 +84,23 @@ class Engine:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path | None = None, role: str = "app") -> AsyncIterator[Engine]:
-        """Hold a Home. A keeper gives way to an app. Raises HomeError, or HomeHeld when an app has it."""
-        home = Home.open(path)
-        lock = await take(home, role)
+        """Hold a Home and open it. A keeper gives way to an app. Raises HomeError, or HomeHeld when an app has it."""
+        async with hold(path, role) as home, cls.of(home, role) as engine:
+            yield engine
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, home: Home, role: str = "app") -> AsyncIterator[Engine]:
+        """Open a Home that is held."""
+        store = await anyio.to_thread.run_sync(Store, home.database, MIGRATIONS)
         try:
-            store = await anyio.to_thread.run_sync(Store, home.database, MIGRATIONS)
-            try:
-                async with anyio.create_task_group() as group:
-                    engine = cls(home, store, role, group)
-                    await engine._start()
-                    yield engine
-                    group.cancel_scope.cancel()
-            finally:
-                await anyio.to_thread.run_sync(store.close)
+            async with anyio.create_task_group() as group:
+                engine = cls(home, store, role, group)
+                await engine._start()
+                yield engine
+                group.cancel_scope.cancel()
         finally:
-            lock.release()
+            await anyio.to_thread.run_sync(store.close)
 
     async def _start(self) -> None:
         self.runs.on_end += [self.outcomes.after_run, self.exports.after_run, self.judging.after_run]

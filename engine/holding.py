@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 
-from engine import orders
 from engine.core import inbox
 from engine.core.errors import HomeHeld
 from engine.core.home import Home, Lock
@@ -15,7 +17,18 @@ from engine.core.home import Home, Lock
 TAKE_OVER_SECONDS = 10.0
 
 
-async def take(home: Home, role: str) -> Lock:
+@asynccontextmanager
+async def hold(path: Path | None = None, role: str = "app") -> AsyncIterator[Home]:
+    """Hold a Home; a keeper gives way to an app. Raises HomeError, or HomeHeld when an app has it."""
+    home = Home.open(path)
+    lock = await _take(home, role)
+    try:
+        yield home
+    finally:
+        lock.release()
+
+
+async def _take(home: Home, role: str) -> Lock:
     """The Home's lock; an app asks a keeper to give way and waits for it."""
     try:
         return Lock(home, role)
@@ -23,6 +36,8 @@ async def take(home: Home, role: str) -> Lock:
         holder = home.holder()
         if role != "app" or holder is None or holder.role != "keeper":
             raise
+    from engine import orders  # and with them half of the engine
+
     inbox.drop(home.inbox, "leave", orders.Leave())
     deadline = time.monotonic() + TAKE_OVER_SECONDS
     while True:

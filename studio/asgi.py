@@ -1,11 +1,9 @@
-"""The words of ASGI that the served page's parts share: types, headers, a plain answer, and an app that is awaited."""
+"""The words of ASGI that the served page's parts share: types, headers, and a plain answer."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-
-import anyio
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -57,21 +55,3 @@ async def answer(send: Send, status: int, kind: bytes, body: bytes, headers: Hea
 async def redirect(send: Send, to: str, headers: Headers | None = None) -> None:
     """Send a browser to another address of this page."""
     await answer(send, 303, TEXT, b"", [(b"location", to.encode()), *(headers or [])])
-
-
-class Awaited:
-    """An app that is still being made; who asks for it before that waits."""
-
-    def __init__(self) -> None:
-        self._app: App | None = None
-        self._there = anyio.Event()
-
-    def arrive(self, app: App) -> None:
-        """Let everybody in."""
-        self._app = app
-        self._there.set()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._there.wait()
-        assert self._app is not None
-        await self._app(scope, receive, send)

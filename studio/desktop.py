@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-if TYPE_CHECKING:
-    from engine.engine import Engine
+from engine.core.home import Home
+from engine.holding import hold
+from studio.behind import opened
+from studio.uploads import uploads_folder
 
 log = logging.getLogger(__name__)
 FETCH_SECONDS = 60.0
@@ -41,42 +42,43 @@ async def client_ready(seconds: float = FETCH_SECONDS) -> bool:
     return True
 
 
-async def show(engine: Engine, *, announce: Callable[[str], object] = print) -> None:
-    """Open the window and return when it is closed; without a client or a screen, serve the page instead and say so."""
+async def show(home: Home, *, announce: Callable[[str], object] = print) -> None:
+    """Open the window and return when it is closed; without a client or a screen, serve the page instead and say so.
+
+    The Home is held.
+    """
     if no_display():
         announce("There is no screen here, so PEFT Studio is served as a page.")
     elif await client_ready():
-        await _window(engine)
+        await _window(home)
         return
     else:
         announce("The window's client is not installed and could not be fetched; opening the browser instead.")
     from studio.web import serve
 
-    await serve(engine, open_browser=not no_display(), announce=announce)
+    await serve(home, opened(home), open_browser=not no_display(), announce=announce)
 
 
-async def _window(engine: Engine) -> None:
+async def _window(home: Home) -> None:
     import flet as ft
 
     from studio.app import open_page
-    from studio.uploads import uploads_folder
     from studio.web import assets_folder
 
-    await ft.run_async(
-        functools.partial(open_page, engine=engine),
-        assets_dir=str(assets_folder()),
-        upload_dir=str(uploads_folder(engine.home.path)),
-        view=ft.AppView.FLET_APP,
-    )
+    async with opened(home) as engine:
+        await ft.run_async(
+            functools.partial(open_page, engine=engine),
+            assets_dir=str(assets_folder()),
+            upload_dir=str(uploads_folder(home.path)),
+            view=ft.AppView.FLET_APP,
+        )
 
 
 def open_window(home: Path | None = None) -> None:
     """Open a Home and show the app until its window is closed. Raises StudioError when the Home cannot be held."""
 
     async def run() -> None:
-        from engine.engine import Engine
-
-        async with Engine.open(home) as engine:
-            await show(engine)
+        async with hold(home) as held:
+            await show(held)
 
     anyio.run(run)

@@ -1,24 +1,21 @@
 """The served page: the same app in a browser, behind the gate. One engine for every tab.
 
 On this machine a one-time link opens it. Any other address asks for an account (studio/accounts.py), and its page names
-no files of this machine. uvicorn is imported when serving starts, and flet_web, which costs half a second, once the
-link is known: a browser loads the client meanwhile.
+no files of this machine. uvicorn is imported when serving starts, and what is behind the gate (studio/behind.py) once
+the link is known: a browser loads the client meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import secrets
 import signal
 import ssl
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -26,24 +23,15 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from engine.core.errors import StudioError
+from engine.core.home import Home
+from engine.holding import hold
 from studio.accounts import Accounts
 from studio.addresses import hosts, is_loopback, listen
-from studio.asgi import Awaited
-from studio.gate import CROWDED, Gate
+from studio.behind import Behind, Opening, opened
+from studio.gate import Gate
 from studio.login import Login
-from studio.uploads import uploads_folder
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
-    from engine.engine import Engine
-
-log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
-SESSION_SECONDS = 900
-"""How long a closed tab's session waits for a reload."""
-REMEMBERED = 4
-"""Sessions that may be kept for reloads, for each page that may be open."""
 UNENCRYPTED = (
     "Warning: this address is not encrypted. Who can listen on the network reads passwords and data.\n"
     "Pass --certificate and --key, or use it in a network that you trust."
@@ -79,58 +67,67 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def serve(
-    engine: Engine,
+    home: Home,
+    opening: Opening,
     where: Where = Where(),
     *,
     open_browser: bool = False,
     announce: Callable[[str], object] = print,
     task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the app until cancelled or interrupted (Ctrl+C).
+    """Serve a Home that is held until cancelled or interrupted (Ctrl+C); its engine is opened once the link is known.
 
     The link goes to `announce` and to whoever started this with `TaskGroup.start`. Raises StudioError when the port is
-    taken, the certificate cannot be used, or nobody could sign in.
+    taken, the certificate cannot be used, or nobody could sign in, and what opening raises.
     """
-    login = _login(engine.home.path) if where.guarded else None
+    login = _login(home.path) if where.guarded else None
     listener = listen(where.host, where.port)
     port = listener.getsockname()[1]
-    app, over = Awaited(), anyio.Event()
+    behind, failed = Behind(home, confined=login is not None), list[Exception]()
     with contextlib.closing(listener):
         gate = Gate(
-            app,
+            behind,
             hosts=hosts(where.host, port, where.scheme, where.names),
             port=port,
             assets=assets_folder(),
-            home=engine.home.path,
-            settings=lambda: engine.settings.value,
+            home=home.path,
+            settings=behind.settings,
             login=login,
             tls=where.certificate is not None,
         )
         server = _server(gate, where)
+        over = anyio.Event()
+
+        async def run() -> None:
+            try:
+                await server.serve([listener])
+            finally:
+                over.set()
+
+        async def stay() -> None:
+            try:
+                await behind.stay(opening, over)
+            except Exception as error:  # noqa: BLE001 - raised below, once nobody is served any more
+                failed.append(error)
+                server.should_exit = True
+
         async with anyio.create_task_group() as group:
-            group.start_soon(server.serve, [listener])
+            group.start_soon(run)
             try:
                 while not server.started and not server.should_exit:
                     await anyio.sleep(0.01)
                 link = f"{where.scheme}://{_shown(where)}:{port}{'/' if login else gate.new_link()}"
                 announce(_welcome(link, where))
                 task_status.started(link)
-                group.start_soon(_bring, app, partial(_flet_app, engine, confined=login is not None), over)
+                group.start_soon(stay)
                 if open_browser:
                     await anyio.to_thread.run_sync(webbrowser.open, link)
                 while not server.should_exit:
                     await anyio.sleep(0.1)
             finally:
                 server.should_exit = True
-                over.set()
-
-
-async def _bring(awaited: Awaited, make: Callable[[], FastAPI], over: anyio.Event) -> None:
-    """Make Flet's app in a thread, while a browser already loads the client, and run it until it is over."""
-    app = await anyio.to_thread.run_sync(make)
-    async with app.router.lifespan_context(app):
-        awaited.arrive(app)
-        await over.wait()
+    if failed:
+        raise failed[0]
 
 
 def _login(home: Path) -> Login:
@@ -158,37 +155,6 @@ def _welcome(link: str, where: Where) -> str:
         return f"PEFT Studio is open at {link}\nThe link works once. Press Ctrl+C to close."
     words = f"PEFT Studio is open at {link}\nIt asks for a name and a password. Press Ctrl+C to close."
     return words if where.certificate or is_loopback(where.host) else f"{words}\n{UNENCRYPTED}"
-
-
-def _flet_app(engine: Engine, *, confined: bool) -> FastAPI:
-    """Flet's app; no more sessions are kept than the settings allow, whatever browsers do."""
-    import flet as ft
-    import flet_web.fastapi
-
-    from studio.app import open_page, warm
-
-    warm()
-
-    kept = 0
-
-    def leave() -> None:
-        nonlocal kept
-        kept -= 1
-
-    def show(page: ft.Page) -> None:
-        nonlocal kept
-        if kept >= REMEMBERED * engine.settings.value.web_pages:
-            page.add(ft.Text(CROWDED))
-            return
-        kept += 1
-        open_page(page, engine, confined=confined, on_close=leave)
-
-    return flet_web.fastapi.app(
-        show,
-        upload_dir=str(uploads_folder(engine.home.path)),
-        secret_key=secrets.token_urlsafe(32),
-        session_timeout_seconds=SESSION_SECONDS,
-    )
 
 
 def _server(app: Any, where: Where) -> Any:
@@ -252,9 +218,7 @@ def serve_home(
         print(words, flush=True)
 
     async def run() -> None:
-        from engine.engine import Engine
-
-        async with Engine.open(home) as engine:
-            await serve(engine, where, open_browser=browser, announce=announce)
+        async with hold(home) as held:
+            await serve(held, opened(held), where, open_browser=browser, announce=announce)
 
     anyio.run(run)

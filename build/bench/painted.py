@@ -8,7 +8,6 @@ A bare Flet page is measured the same way (build/bench/bare.py): what the machin
 from __future__ import annotations
 
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,8 @@ import psutil
 
 from bench.bare import HELLO, PRESSED, bare
 from bench.report import Measure, p95, report
-from bench.startup import FLAGS, readable, served
+from bench.startup import readable, served
+from tests.browser import QUIET, installed
 
 RUNS, POINTS, ROUNDS = 10_000, 100_000, 6
 CURVE = "Long curve"
@@ -164,7 +164,7 @@ def launched(
     do: Callable[[Visitor], list[Measure]] = lambda _: [],
 ) -> tuple[float, list[Measure]]:
     """Start something served with a browser at it: the seconds until its first word was there, and what comes after."""
-    browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+    browser = play.chromium.launch(executable_path=installed(), args=QUIET)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto("about:blank")
     process, link, started = start()
@@ -199,7 +199,6 @@ def measured(visitor: Visitor) -> list[Measure]:
 
 
 def main() -> int:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as play:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import statistics
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import Measure, p95, report
-from bench.startup import FLAGS, readable, served
+from bench.startup import readable, served
 from bench.training import METHOD, NUMBERS
 from engine.runs.launch import create
 from engine.runs.process import started_at
@@ -27,6 +26,7 @@ from engine.spec.objectives import Imitate
 from engine.spec.records import LaunchRecord, RunState
 from engine.spec.runspec import FORMAT, DataRef, ModelRef, RunSpec, TrainJob
 from engine.worker.reporter import Reporter
+from tests.browser import QUIET, installed
 
 STEPS = 60
 WATCH = """
@@ -98,7 +98,7 @@ def main() -> int:
         home = Path(name) / "home"
         folder = made_run(home)
         process, link, _ = served(home)
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=installed(), args=QUIET)
         try:
             page = browser.new_page()
             page.goto(link)

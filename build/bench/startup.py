@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pkgutil
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,11 +17,8 @@ import psutil
 import connectors
 import studio
 from bench.report import Measure, report
+from tests.browser import QUIET, installed
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 IDLE_SECONDS = 15
 
 
@@ -67,7 +63,7 @@ def first_screen(home: Path) -> tuple[float, float, float]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=installed(), args=QUIET)
         page = browser.new_page()
         page.goto("about:blank")
         process, link, started = served(home)
@@ -101,7 +97,7 @@ def main() -> int:
         Measure("import of every face and connector", imports - plain, "s", 0.6),
         Measure("a bare interpreter (yardstick)", plain, "s"),
     ]
-    if shutil.which("chromium"):
+    if installed():
         with tempfile.TemporaryDirectory() as home:
             screens = [first_screen(Path(home)) for _ in range(3)]
         measures += [

@@ -226,7 +226,6 @@ async def measure(seconds: float) -> list[Measure]:
 
 
 def main() -> int:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     return report("ui", asyncio.run(measure(IDLE_SECONDS)))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -21,19 +20,10 @@ import pytest
 
 from engine.core.home import Home
 from engine.core.settings import Settings, save
+from tests.browser import QUIET, installed
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--js-flags=--liftoff-only",  # a client that runs for seconds is not worth a second, better compilation
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+FLAGS = ("--headless", *QUIET, "--js-flags=--liftoff-only")
+"""Compiled once and quickly: a client that runs for seconds is not worth a second, better compilation."""
 START_SECONDS = 60
 COARSE = 0.5
 """Points of the picture for each of the page where no picture is looked at: painting without a graphics card costs."""
@@ -47,7 +37,7 @@ SERVE = (
 
 def chromium() -> str:
     """The browser of this machine; without one the tests are skipped, and in CI they fail."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    found = installed()
     if found is None and os.environ.get("CI"):
         pytest.fail("no Chromium found, and CI must run the browser tests")
     if found is None:
@@ -86,11 +76,14 @@ class Watched:
     errors: list[str] = field(default_factory=list)
 
 
-def start_app(home: Path, *words: str) -> Served:
-    """The app in a process of its own, as the command line starts it; with the word login it asks for an account."""
+def start_app(home: Path, *words: str, before: str = "") -> Served:
+    """The app in a process of its own, as the command line starts it; with the word login it asks for an account.
+
+    `before` is Python that runs there first.
+    """
     log = (home.parent / "app.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(home), *words],
+        [sys.executable, "-c", f"{before}\n{SERVE}", str(home), *words],
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,

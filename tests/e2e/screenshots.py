@@ -19,7 +19,7 @@ from typing import Any
 from engine.core.home import Home
 from engine.data.library import import_file
 from engine.spec.records import Action, Card, RunState
-from tests.e2e.conftest import FLAGS, NAMES, fill, open_app, ready, start_app, wait_until_said
+from tests.e2e.conftest import FLAGS, chromium, fill, open_app, ready, start_app, wait_until_said
 from tests.ui import results_home
 from tests.ui.fake_engine import FakeEngine
 from tests.ui.fakes import EXPLODED, FakeRuns, write_healing, write_preferences
@@ -274,8 +274,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     widths = [int(each) for each in options.widths.split(",")]
     with sync_playwright() as playwright:
-        binary = next((path for name in NAMES if (path := shutil.which(name))), None)
-        browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         for part in options.parts.split(","):
             photograph(browser, part, options.folder / part, widths, options.themes.split(","))
         browser.close()

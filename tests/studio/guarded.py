@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ async def served(folder: Path, announce: Any = lambda words: None, **where: Any)
     Accounts(engine.home.path).set("ada", WORDS)
     wanted = Where(login=True, names=(NAME,), **where)
     async with anyio.create_task_group() as group:
-        link = await group.start(partial(serve, engine, wanted, announce=announce))
+        link = await group.start(partial(serve, engine.home, nullcontext(engine), wanted, announce=announce))
         port = link.rstrip("/").rsplit(":", 1)[1]
         yield Server(engine, f"{wanted.scheme}://127.0.0.1:{port}", wanted.scheme)
         group.cancel_scope.cancel()

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from pathlib import Path
-from typing import Any
 
-import anyio
 import httpx
 import pytest
 
-from studio import NAME, web
+from studio import NAME
 from studio.client_files import DESCRIPTION, PIECE, client_folder, font_manifest, manifest
 from studio.index_page import index_page
 from studio.theme import FONTS
-from tests.studio.test_gate import address, served, socket
+from tests.studio.test_gate import address, served
 
 pytestmark = pytest.mark.anyio
 
@@ -48,35 +45,6 @@ def test_the_page_says_what_flets_own_would(tmp_path):
     patch_manifest_json(str(tmp_path / "manifest.json"), app_name=NAME, app_description=DESCRIPTION)
     assert index_page() == (tmp_path / "index.html").read_text(encoding="utf-8")
     assert json.loads(manifest()) == json.loads((tmp_path / "manifest.json").read_bytes())
-
-
-async def test_the_page_is_there_before_the_app_behind_it(tmp_path, monkeypatch):
-    made, go = threading.Event(), threading.Event()
-
-    def slow(*words: Any, **named: Any) -> Any:
-        made.set()
-        go.wait(20)
-        return own(*words, **named)
-
-    own = web._flet_app
-    monkeypatch.setattr(web, "_flet_app", slow)
-    async with served(tmp_path) as link, httpx.AsyncClient() as browser:
-        await browser.get(link)
-        for path in ("/", "/main.dart.mjs", "/manifest.json", "/icons/loading-animation.png"):
-            assert (await browser.get(address(link) + path)).status_code == 200
-        assert made.wait(5)
-        cookie = f"{next(iter(browser.cookies.jar)).name}={next(iter(browser.cookies.jar)).value}"
-        opened = []
-
-        async def knock() -> None:
-            opened.append(await socket(link, address(link), cookie))
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(knock)
-            await anyio.sleep(0.3)
-            assert not opened
-            go.set()
-        assert opened == ["open"]
 
 
 async def test_the_whole_program_arrives_with_safe_headers_and_a_copy_that_is_still_good_is_not_sent_again(tmp_path):

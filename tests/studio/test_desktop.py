@@ -9,6 +9,7 @@ from urllib.error import URLError
 import flet_desktop
 import pytest
 
+from engine.core.home import Home
 from studio import desktop, web
 
 pytestmark = pytest.mark.anyio
@@ -24,10 +25,10 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was opened, in order."""
     opened: list[str] = []
 
-    async def serve(engine: Any, *, open_browser: bool, announce: Any) -> None:
+    async def serve(home: Home, opening: Any, *, open_browser: bool, announce: Any) -> None:
         opened.append("browser" if open_browser else "page")
 
-    async def window(engine: Any) -> None:
+    async def window(home: Home) -> None:
         opened.append("window")
 
     monkeypatch.setattr(web, "serve", serve)
@@ -49,11 +50,11 @@ def no_network() -> None:
     ],
     ids=["a window", "no client", "no screen"],
 )
-async def test_what_is_opened(monkeypatch, shown, screen, client, opened, says):
+async def test_what_is_opened(monkeypatch, tmp_path, shown, screen, client, opened, says):
     said: list[str] = []
     monkeypatch.setattr(desktop, "no_display", lambda: not screen)
     monkeypatch.setattr(flet_desktop, "ensure_client_cached", client)
-    await desktop.show(None, announce=said.append)  # type: ignore[arg-type]
+    await desktop.show(Home.open(tmp_path), announce=said.append)
     assert shown == [opened]
     assert says in " ".join(said)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import httpx
 import pytest
 import websockets
 
+from engine.core.home import Home
+from studio.behind import opened
 from studio.gate import Gate
 from studio.index_page import policy
 from studio.web import Where, serve
@@ -32,7 +34,7 @@ async def served(tmp_path: Path) -> AsyncIterator[str]:
     """The link of an app that runs for one test."""
     async with anyio.create_task_group() as group:
         engine: Any = FakeEngine(tmp_path / "home")
-        link = await group.start(partial(serve, engine, announce=lambda words: None))
+        link = await group.start(partial(serve, engine.home, nullcontext(engine), announce=lambda words: None))
         yield link
         group.cancel_scope.cancel()
 
@@ -153,7 +155,7 @@ async def test_a_taken_port_is_said_plainly(tmp_path):
     async with served(tmp_path) as link:
         with pytest.raises(StudioError, match="is in use"):
             where = Where(port=int(address(link).rsplit(":", 1)[1]))
-            await serve(FakeEngine(tmp_path / "other"), where)  # type: ignore[arg-type]
+            await serve(Home.open(tmp_path / "other"), opened(Home.open(tmp_path / "other")), where)
 
 
 def test_the_policy_allows_exactly_the_scripts_of_the_page():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import websockets
 
 from engine.core.errors import StudioError
 from engine.core.settings import Settings
-from studio import connection, uploads, web
+from studio import behind, connection, uploads
 from studio.accounts import Accounts
 from studio.web import Where, serve
 from tests.studio.guarded import NAME, WORDS, served
@@ -67,12 +68,12 @@ async def test_the_longest_unused_browser_is_signed_out_where_there_are_too_many
 async def test_nobody_can_be_served_to_without_an_account(tmp_path):
     engine: Any = FakeEngine(tmp_path / "home")
     with pytest.raises(StudioError, match="no account yet"):
-        await serve(engine, Where(host="0.0.0.0"), announce=lambda words: None)
+        await serve(engine.home, nullcontext(engine), Where(host="0.0.0.0"), announce=lambda words: None)
 
 
 @pytest.fixture
 def secret(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(web.secrets, "token_urlsafe", lambda count=32: f"{count}-" + "s" * 43)
+    monkeypatch.setattr(behind.secrets, "token_urlsafe", lambda count=32: f"{count}-" + "s" * 43)
     return "32-" + "s" * 43
 
 
@@ -154,4 +155,5 @@ async def test_a_certificate_that_cannot_be_used_is_said_plainly(tmp_path):
     Accounts(engine.home.path).set("ada", WORDS)
     for file in ("cert.pem", "missing.pem"):
         with pytest.raises(StudioError, match="certificate cannot be used"):
-            await serve(engine, Where(login=True, certificate=tmp_path / file), announce=lambda words: None)
+            where = Where(login=True, certificate=tmp_path / file)
+            await serve(engine.home, nullcontext(engine), where, announce=lambda words: None)
