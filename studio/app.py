@@ -76,13 +76,25 @@ def open_page(
     look_after(page, DraftKeeper(engine, session, confined=confined), on_close)
 
 
+FIRST_PAGE = (
+    "Button", "Column", "Container", "FilledButton", "Icon", "IconButton", "Image", "MergeSemantics", "OutlinedButton",
+    "ProgressBar", "Row", "SemanticsService", "Stack", "TextButton",
+)  # fmt: skip
+"""Controls that the first page is made of; a test holds that none is missing."""
+
+
 def warm() -> None:
     """Import what the first page is made of (Flet imports each control when it is first named); half of its time."""
     import flet.components.component
+    import flet.components.hooks.use_dialog
+    import flet.components.hooks.use_memo
+    import flet.controls.events
     import flet.controls.material.textfield  # noqa: F401
 
     import studio.pages.home  # noqa: F401
 
+    for name in FIRST_PAGE:
+        getattr(ft, name)
     theme(LIGHT)
 
 

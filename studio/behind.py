@@ -6,9 +6,8 @@ Both are imported in a thread, for that takes most of a second; who asks for the
 from __future__ import annotations
 
 import secrets
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,8 +30,6 @@ SESSION_SECONDS = 900
 """How long a closed tab's session waits for a reload."""
 REMEMBERED = 4
 """Sessions that may be kept for reloads, for each page that may be open."""
-TURN_SECONDS = 0.0005
-"""How long an importing thread may keep the loop from answering a browser; Python's own 5 ms add up to a second."""
 
 Opening = AbstractAsyncContextManager["Engine"]
 
@@ -73,23 +70,12 @@ class Behind:
     async def stay(self, opening: Opening, over: anyio.Event) -> None:
         """Open the engine, make the app and let everybody in; both are closed when it is over."""
         async with AsyncExitStack() as stack:
-            with _short_turns():
-                self._engine = await stack.enter_async_context(opening)
-                app = await anyio.to_thread.run_sync(partial(flet_app, self._engine, confined=self._confined))
+            self._engine = await stack.enter_async_context(opening)
+            app = await anyio.to_thread.run_sync(partial(flet_app, self._engine, confined=self._confined))
             await stack.enter_async_context(app.router.lifespan_context(app))
             self._app = app
             self._there.set()
             await over.wait()
-
-
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def flet_app(engine: Engine, *, confined: bool) -> FastAPI:

@@ -60,8 +60,9 @@ def background_parts(runs: Sequence[RunView], imports: Sequence[Import]) -> list
     if imports:
         words = f"Importing {_cut(imports[0].name)}, {percent(imports[0].share)}"
         found.append(Part(words if len(imports) == 1 else f"{len(imports)} imports", "/data", "busy"))
+    active = [run for run in runs if run.state.active]
     for kind, (verb, several, route) in DOING.items():
-        mine = [run for run in runs if run.kind == kind and run.state.active]
+        mine = [run for run in active if run.kind == kind]
         if len(mine) == 1:
             name = mine[0].name.removeprefix(f"{kind} ")
             found.append(Part(f"{verb} {_cut(name)}, {percent(mine[0].progress)}", f"/runs/{mine[0].id}", "busy"))

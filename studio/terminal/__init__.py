@@ -1,1 +1,1 @@
-"""The terminal's own drawing: progress, tables, cards, chat. The commands themselves are in studio/cli.py."""
+"""The command line: one module for each family of commands, and their drawing. Their table is in studio/cli.py."""

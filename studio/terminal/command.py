@@ -6,17 +6,18 @@ import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import anyio
-import click
 import typer
 
-from engine import orders
 from engine.core import logs
 from engine.core.errors import unexpected
 from engine.core.home import Home
 from studio.terminal.show import console, far_bar, print_card, print_json, quiet
+
+if TYPE_CHECKING:
+    from engine import orders
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -39,7 +40,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        except (typer.Exit, typer.Abort, click.ClickException):
+        except (typer.Exit, typer.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - every error ends as a card; defects are logged with their stack
             _refuse(alone(error), kwargs.get("home"))
@@ -71,6 +72,8 @@ def ask(home: Home, what: orders.Command, answer: type[R], *, bar: str = "") -> 
 
     Ctrl-C withdraws it.
     """
+    from engine import orders  # and with them half of the engine, which commands that only look do not need
+
     if not bar or quiet.on or not console.is_terminal:
         return anyio.run(orders.ask, home, what, answer)
     with far_bar(bar) as told:

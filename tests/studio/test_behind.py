@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -122,7 +121,6 @@ async def test_the_engine_is_closed_after_the_last_page_is(tmp_path):
         assert slow.seen == ["opened"]
         over.set()
     assert slow.seen == ["opened", "closed"]
-    assert sys.getswitchinterval() == pytest.approx(0.005)
 
 
 async def test_until_the_engine_is_there_the_settings_are_those_on_the_disk(tmp_path):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from studio.cli import app
 from studio.terminal.plans import bytes_of
@@ -16,8 +17,9 @@ COMMON = ("--model", str(MODEL), "--set", "batch_size=1", "--set", "max_length=4
 
 
 def run(tmp_path: Path, *words: str) -> tuple[int, str, str]:
-    found = CliRunner().invoke(app, ["plan", *words, "--home", str(tmp_path / "home")])
-    return found.exit_code, found.stdout, found.stderr
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = app.main(["plan", *words, "--home", str(tmp_path / "home")], standalone_mode=False)
+    return code or 0, out.getvalue(), err.getvalue()
 
 
 def planned(tmp_path: Path, *words: str) -> dict:
