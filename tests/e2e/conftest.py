@@ -101,7 +101,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One app for all tests of the session."""
     chromium()
     home = Home.open(tmp_path_factory.mktemp("e2e") / "home")
-    save(home.settings, Settings(idle_host_seconds=20))  # no model host outlives the tests for long
+    # no model host outlives the tests for long, and what turns while work goes on would cost more than the work
+    save(home.settings, Settings(idle_host_seconds=20, motion="reduced"))
     app = start_app(home.path)
     yield app
     app.process.terminate()
@@ -196,10 +197,11 @@ SAID = """
 
 def wait_until_said(page: Any, pattern: str, times: int = 1, seconds: float = 60) -> None:
     """Wait until a screen reader would read this so many times, as text or as a label."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 200.0
     while len(re.findall(pattern, page.evaluate(SAID))) < times:
         assert time.monotonic() < end, f"“{pattern}” was not said; but this: {page.evaluate(SAID)}"
-        page.wait_for_timeout(200)
+        page.wait_for_timeout(pause)
+        pause = min(1.2 * pause, 1000)
 
 
 @pytest.fixture

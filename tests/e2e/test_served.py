@@ -68,6 +68,7 @@ def test_a_lost_connection_comes_back_to_the_same_place(browser: Any, served: Se
 
 def test_the_client_paints_in_a_thread_of_its_own(page: Any) -> None:
     assert page.evaluate("crossOriginIsolated")
+    wait_until_said(page, "Home")  # with a first picture there is who painted it
     assert len(page.workers) == 1
 
 
