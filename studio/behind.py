@@ -52,6 +52,8 @@ class Behind:
     """The app as ASGI, and the settings that count: those on the disk until the engine is there."""
 
     def __init__(self, home: Home, *, confined: bool) -> None:
+        self.error: Exception | None = None
+        """What kept the engine or the app from coming, or from ending well."""
         self._confined = confined
         self._kept = settings_file.load(home.settings)
         self._engine: Engine | None = None
@@ -69,13 +71,16 @@ class Behind:
 
     async def stay(self, opening: Opening, over: anyio.Event) -> None:
         """Open the engine, make the app and let everybody in; both are closed when it is over."""
-        async with AsyncExitStack() as stack:
-            self._engine = await stack.enter_async_context(opening)
-            app = await anyio.to_thread.run_sync(partial(flet_app, self._engine, confined=self._confined))
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            self._app = app
-            self._there.set()
-            await over.wait()
+        try:
+            async with AsyncExitStack() as stack:
+                self._engine = await stack.enter_async_context(opening)
+                app = await anyio.to_thread.run_sync(partial(flet_app, self._engine, confined=self._confined))
+                await stack.enter_async_context(app.router.lifespan_context(app))
+                self._app = app
+                self._there.set()
+                await over.wait()
+        except Exception as error:  # noqa: BLE001 - raised by who serves, once nobody is served any more
+            self.error = error
 
 
 def flet_app(engine: Engine, *, confined: bool) -> FastAPI:

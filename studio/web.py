@@ -83,7 +83,7 @@ async def serve(
     login = _login(home.path) if where.guarded else None
     listener = listen(where.host, where.port)
     port = listener.getsockname()[1]
-    behind, failed = Behind(home, confined=login is not None), list[Exception]()
+    behind, over = Behind(home, confined=login is not None), anyio.Event()
     with contextlib.closing(listener):
         gate = Gate(
             behind,
@@ -96,20 +96,12 @@ async def serve(
             tls=where.certificate is not None,
         )
         server = _server(gate, where)
-        over = anyio.Event()
 
         async def run() -> None:
             try:
                 await server.serve([listener])
             finally:
                 over.set()
-
-        async def stay() -> None:
-            try:
-                await behind.stay(opening, over)
-            except Exception as error:  # noqa: BLE001 - raised below, once nobody is served any more
-                failed.append(error)
-                server.should_exit = True
 
         async with anyio.create_task_group() as group:
             group.start_soon(run)
@@ -119,15 +111,15 @@ async def serve(
                 link = f"{where.scheme}://{_shown(where)}:{port}{'/' if login else gate.new_link()}"
                 announce(_welcome(link, where))
                 task_status.started(link)
-                group.start_soon(stay)
+                group.start_soon(behind.stay, opening, over)
                 if open_browser:
                     await anyio.to_thread.run_sync(webbrowser.open, link)
-                while not server.should_exit:
+                while not server.should_exit and behind.error is None:
                     await anyio.sleep(0.1)
             finally:
                 server.should_exit = True
-    if failed:
-        raise failed[0]
+    if behind.error:
+        raise behind.error
 
 
 def _login(home: Path) -> Login:
