@@ -18,6 +18,7 @@ from engine.data.nouns import Dataset
 from engine.plan.models import read_base_model, starter_path
 from engine.results.versions import Version, Versions
 from engine.spec.folder import RunFolder
+from engine.spec.records import RunState
 from engine.spec.runspec import DataRef, TrainJob
 from studio.terminal.evaluating import side_of
 from tests.making import LORA, train_spec, without_dropout
@@ -141,16 +142,21 @@ def test_versions_are_measured_compared_cared_for_and_packed(home: Home, dataset
     assert "●!" in out and f"{first.title} is not what was trained" in err
 
 
+def _runs(run: Path) -> bool:
+    """Whether its models are loaded: who asked for it has long begun to watch."""
+    folder = RunFolder(run)
+    return folder.state_file.exists() and folder.state().state is not RunState.INITIALIZING
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_who_stops_watching_an_evaluation_is_told_how_to_see_what_comes_of_it(home: Home, dataset: Dataset) -> None:
     version = kept(home, dataset, "run-1", 0.0)
     words = [*CLI, "eval", version.id, "--home", str(home.path)]
     watching = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (runs := [each.parent for each in home.runs.glob("*evaluate*/launch.json")]):
+    while not (runs := [each.parent for each in home.runs.glob("*evaluate*/launch.json")]) or not _runs(runs[0]):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    time.sleep(0.5)
     watching.send_signal(signal.SIGINT)
     _, err = watching.communicate(timeout=60)
     assert "The evaluation goes on." in err and f"peft-studio evaluations {runs[0].name}" in err
