@@ -71,14 +71,14 @@ def test_versions_are_asked_compared_and_exported(
     wait_until_said(page, "Judge: not measured")
     press(page, "Exports")
     wait_until_said(page, "Export it as", seconds=60)
-    for count, form in enumerate(("merged", "gguf"), start=1):  # every form: tests/exports
+    for count, form in enumerate(("adapter", "merged", "gguf", "package"), start=1):
         press(page, f"Export as {form}")
         wait_until_said(page, "answers as trained", times=count, seconds=120)
         wait_until_proven(served, second, form)
     press(page, "Show the certificate")
     wait_until_said(page, r"\d+ prompts?, read by")
     visit(page, "/exports")
-    wait_until_said(page, "results v1.1.0, (merged|gguf)", times=2)
+    wait_until_said(page, "results v1.1.0, (adapter|merged|gguf|package)", times=4)
 
 
 def test_a_version_is_packed_into_a_capsule_that_proves_to_be_whole(

@@ -28,7 +28,7 @@ from engine.spec.folder import RunFolder
 from engine.spec.methods import Method
 from engine.spec.records import Event, Live, RunState
 from engine.spec.runspec import RunSpec
-from tests.making import METHODS, train_spec
+from tests.making import EXACT, METHODS, train_spec
 from tests.worker.loop import losses
 
 pytestmark = [pytest.mark.anyio, pytest.mark.worker]
@@ -83,7 +83,7 @@ async def steps_done(runs: Runs, run_id: str, count: int) -> None:
                 return
 
 
-@pytest.mark.parametrize("method", [METHODS["lora"], METHODS["qlora"]], ids=["lora", "qlora"])
+@pytest.mark.parametrize("method", [METHODS[name] for name in EXACT], ids=EXACT)
 async def test_a_worker_killed_at_any_moment_is_seen_and_resumed_to_the_same_losses(
     tmp_path: Path, model: Path, rows: Path, method: Method
 ) -> None:

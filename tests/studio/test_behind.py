@@ -109,7 +109,7 @@ async def test_an_engine_that_cannot_be_opened_ends_the_serving_with_its_own_wor
             await browser.get(links[0])
 
 
-async def test_the_engine_is_closed_after_the_last_page_is(tmp_path):
+async def test_the_engine_stays_open_until_it_is_over(tmp_path):
     slow = Slow(tmp_path)
     slow.may.set()
     door, over = Behind(slow.engine.home, confined=False), anyio.Event()

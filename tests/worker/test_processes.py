@@ -18,7 +18,7 @@ from engine.spec.files import write_struct
 from engine.spec.folder import RunFolder
 from engine.spec.objectives import Kto, Objective
 from engine.spec.records import Control, LaunchRecord, RunState
-from tests.making import METHODS, run_folder, train_spec, without_dropout
+from tests.making import EXACT, METHODS, run_folder, train_spec, without_dropout
 from tests.worker.loop import losses, run_through
 from tests.worker.reference import plain_base
 from tests.worker.test_preferences import DPO, KTO
@@ -44,7 +44,7 @@ def together(folder: RunFolder, attempt: int = 0) -> int:
     return found.returncode
 
 
-@pytest.mark.parametrize("name", ["lora", "qlora", "full"])  # each divides what is trained in another way
+@pytest.mark.parametrize("name", EXACT)
 def test_two_processes_lose_what_one_loses(tmp_path: Path, model: Path, rows: Path, name: str) -> None:
     method = without_dropout(METHODS[name])
     alone = train_spec(model, rows, method, micro_batch=2)
